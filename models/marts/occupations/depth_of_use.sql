@@ -1,0 +1,74 @@
+-- Grain: one row per threshold on the share of an occupation's tasks that are published.
+with allocation as (
+
+    select * from {{ ref('task_allocation') }}
+
+),
+
+usage as (
+
+    select * from {{ ref('wall_public_tasks') }}
+
+),
+
+run as (
+
+    select * from {{ ref('wall_public_run') }}
+
+),
+
+-- Whole counts, compared crosswise, so that a threshold of 25 % holds exactly for 3 tasks of 12.
+occupations as (
+
+    select
+        allocation.onet_soc_code,
+        count(*) as n_tasks,
+        count(usage.n_conversations) as n_tasks_published
+    from allocation
+    inner join usage
+        on allocation.task_id = usage.task_id
+    group by allocation.onet_soc_code
+
+),
+
+thresholds as (
+
+    select min_percent_of_tasks
+    from (
+        values
+        {% for percent in range(5, 101, 5) -%}
+        ({{ percent }}){{ "," if not loop.last }}
+        {% endfor %}
+    ) as listed (min_percent_of_tasks)
+
+),
+
+counted as (
+
+    select
+        thresholds.min_percent_of_tasks,
+        count(*) as n_occupations,
+        sum(
+            case when occupations.n_tasks_published * 100 >= thresholds.min_percent_of_tasks * occupations.n_tasks then 1 else 0 end
+        ) as n_occupations_at_least
+    from thresholds
+    cross join occupations
+    group by thresholds.min_percent_of_tasks
+
+),
+
+final as (
+
+    select
+        run.release_id,
+        run.taxonomy_release,
+        cast(counted.min_percent_of_tasks as integer) as min_percent_of_tasks,
+        cast(counted.n_occupations_at_least as bigint) as n_occupations_at_least,
+        cast(counted.n_occupations as bigint) as n_occupations,
+        {{ share_columns('share_of_occupations', 'counted.n_occupations_at_least', 'counted.n_occupations') }}
+    from counted
+    cross join run
+
+)
+
+select * from final

@@ -1,0 +1,177 @@
+-- Grain: one row per family, parent, child and account: every table beside the spine, split into closable parents.
+{#
+    family        parent                                  child
+    model         task (published in the spine only)      model
+    thinking      task (published in the spine only)      extended thinking yes or no
+    composition   facet and SOC group of the block        option of work_use, coursework_use, personal_use
+    facet         facet                                   option of a generic facet of the registry
+    outcome       all                                     outcome other than classified
+
+    The SOC group of a composition cell is that of the block in the spine, never that of the hidden task: so no group's
+    total can be compared with the spine's to learn how much of it lies in the global residual.
+#}
+with conversations as (
+
+    select * from {{ ref('wall_conversations') }}
+
+),
+
+spine as (
+
+    select * from {{ ref('wall_spine') }}
+
+),
+
+labels as (
+
+    select * from {{ ref('fct_conversation_labels') }}
+
+),
+
+facets as (
+
+    select * from {{ ref('facets') }}
+
+),
+
+holders as (
+
+    select
+        task_id,
+        min(soc_major_code) as soc_major_code,
+        count(distinct soc_major_code) as n_soc_major_groups
+    from {{ ref('task_occupations') }}
+    group by task_id
+
+),
+
+placed as (
+
+    select
+        conversations.conversation_id,
+        conversations.account,
+        conversations.task_id,
+        conversations.model,
+        conversations.is_extended_thinking,
+        conversations.record_high,
+        conversations.record_low,
+        spine.block like 'task|%' as is_task_published,
+        case
+            when spine.block like 'occupation|%' then substr(split_part(spine.block, '|', 2), 1, 2)
+            when spine.block like 'soc|%' then split_part(spine.block, '|', 2)
+            when spine.block like 'task|%' and holders.n_soc_major_groups = 1 then holders.soc_major_code
+            else 'several'
+        end as soc_group
+    from conversations
+    inner join spine
+        on
+            conversations.task_id = spine.task_id
+            and conversations.collaboration_pattern is not distinct from spine.collaboration_pattern
+    inner join holders
+        on conversations.task_id = holders.task_id
+    where
+        conversations.outcome = 'classified'
+        and spine.block is not null
+
+),
+
+labelled as (
+
+    select
+        placed.account,
+        placed.soc_group,
+        placed.record_high,
+        placed.record_low,
+        labels.facet,
+        labels.option_id,
+        facets.answer_type,
+        coalesce(facets.is_generic_mart, false) as is_generic_mart
+    from placed
+    inner join labels
+        on placed.conversation_id = labels.conversation_id
+    inner join facets
+        on labels.facet = facets.facet
+    where
+        labels.facet in ('work_use', 'coursework_use', 'personal_use')
+        or (facets.is_generic_mart and facets.answer_type in ('choice', 'ordinal', 'flag'))
+
+),
+
+members as (
+
+    select
+        'model' as family,
+        cast(task_id as {{ dbt.type_string() }}) as parent,
+        model as child,
+        account,
+        record_high,
+        record_low
+    from placed
+    where is_task_published
+
+    union all
+
+    select
+        'thinking' as family,
+        cast(task_id as {{ dbt.type_string() }}) as parent,
+        case when is_extended_thinking then 'yes' when not is_extended_thinking then 'no' end as child,
+        account,
+        record_high,
+        record_low
+    from placed
+    where is_task_published
+
+    union all
+
+    select
+        'composition' as family,
+        facet || '|' || soc_group as parent,
+        option_id as child,
+        account,
+        record_high,
+        record_low
+    from labelled
+    where facet in ('work_use', 'coursework_use', 'personal_use')
+
+    union all
+
+    select
+        'facet' as family,
+        facet as parent,
+        option_id as child,
+        account,
+        record_high,
+        record_low
+    from labelled
+    where is_generic_mart
+
+    union all
+
+    select
+        'outcome' as family,
+        'all' as parent,
+        outcome as child,
+        account,
+        record_high,
+        record_low
+    from conversations
+    where outcome <> 'classified'
+
+),
+
+final as (
+
+    select
+        family,
+        parent,
+        child,
+        account,
+        count(*) as n,
+        bit_xor(record_high) as digest_high,
+        bit_xor(record_low) as digest_low
+    from members
+    group by 1, 2, 3, 4
+
+)
+
+select * from final

@@ -1,0 +1,152 @@
+-- Grain: one row per family, child and account: what is not counted in a cell of its own, by pattern, model or option.
+{#
+    Shares over everything (the pattern of all conversations, the model of all conversations) would be wrong if they were
+    sums of published cells alone: small tasks hide more of their rare patterns. So what is left over is split once more,
+    by the child alone, and closed in the same way. `n_largest_block` is the largest hidden block the rest is made of.
+#}
+with pattern_cells as (
+
+    select * from {{ ref('wall_pattern_cells') }}
+
+),
+
+spine as (
+
+    select * from {{ ref('wall_spine') }}
+
+),
+
+family_cells as (
+
+    select * from {{ ref('wall_family_cells') }}
+
+),
+
+closure as (
+
+    select * from {{ ref('wall_family_closure') }}
+
+),
+
+unpublished_tasks as (
+
+    select
+        spine.block,
+        conversations.account,
+        conversations.model,
+        case when conversations.is_extended_thinking then 'yes' when not conversations.is_extended_thinking then 'no' end as thinking,
+        conversations.record_high,
+        conversations.record_low
+    from {{ ref('wall_conversations') }} as conversations
+    inner join spine
+        on
+            conversations.task_id = spine.task_id
+            and conversations.collaboration_pattern is not distinct from spine.collaboration_pattern
+    where
+        conversations.outcome = 'classified'
+        and spine.block not like 'task|%'
+
+),
+
+hidden as (
+
+    select
+        'pattern' as family,
+        spine.block as hidden_block,
+        cells.child,
+        cells.account,
+        cells.n,
+        cells.digest_high,
+        cells.digest_low
+    from pattern_cells as cells
+    inner join spine
+        on
+            cells.parent = spine.task_id
+            and cells.child is not distinct from spine.collaboration_pattern
+    where
+        spine.block not like 'task|%'
+        or spine.block like 'task|%|*'
+
+    union all
+
+    select
+        case when cells.family = 'composition' then split_part(cells.parent, '|', 1) else cells.family end as family,
+        cells.family || '|' || cells.parent as hidden_block,
+        cells.child,
+        cells.account,
+        cells.n,
+        cells.digest_high,
+        cells.digest_low
+    from family_cells as cells
+    inner join closure
+        on
+            cells.family = closure.family
+            and cells.parent = closure.parent
+            and cells.child is not distinct from closure.child
+    where
+        cells.family in ('model', 'thinking', 'composition')
+        and (closure.block is null or closure.block = '*')
+
+    union all
+
+    select
+        'model' as family,
+        block as hidden_block,
+        model as child,
+        account,
+        count(*) as n,
+        bit_xor(record_high) as digest_high,
+        bit_xor(record_low) as digest_low
+    from unpublished_tasks
+    group by 1, 2, 3, 4
+
+    union all
+
+    select
+        'thinking' as family,
+        block as hidden_block,
+        thinking as child,
+        account,
+        count(*) as n,
+        bit_xor(record_high) as digest_high,
+        bit_xor(record_low) as digest_low
+    from unpublished_tasks
+    group by 1, 2, 3, 4
+
+),
+
+hidden_sizes as (
+
+    select
+        family,
+        max(n) as n_largest_block
+    from (
+        select
+            family,
+            hidden_block,
+            sum(n) as n
+        from hidden
+        group by 1, 2
+    ) as sizes
+    group by family
+
+),
+
+final as (
+
+    select
+        hidden.family as parent,
+        hidden.child,
+        hidden.account,
+        hidden_sizes.n_largest_block,
+        sum(hidden.n) as n,
+        bit_xor(hidden.digest_high) as digest_high,
+        bit_xor(hidden.digest_low) as digest_low
+    from hidden
+    inner join hidden_sizes
+        on hidden.family = hidden_sizes.family
+    group by 1, 2, 3, 4
+
+)
+
+select * from final

@@ -1,0 +1,1 @@
+"""Conversations in: the contract, readers of canonical files, and the formats that ``import`` understands."""

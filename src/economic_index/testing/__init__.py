@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world that people and tests may run by hand."""
