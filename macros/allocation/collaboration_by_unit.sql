@@ -1,6 +1,6 @@
 {#
     Allocates published (task, pattern) cells to occupations or SOC major groups, exactly as task counts are allocated.
-    Returns (<unit>, collaboration_pattern, n_conversations, n_support_conversations, n_accounts_at_least); units
+    Returns (<unit>, collaboration_pattern, n_conversations as a numerator over task_allocation's denominator, n_support_conversations, n_accounts_at_least); units
     without any published task do not occur. A pattern of a unit is counted over the cells that are published; the rest of
     the unit's published tasks is 'not_attributed'.
 #}
@@ -10,7 +10,6 @@
         select
             {{ unit }},
             task_id,
-            max(weight_denominator) as denominator,
             sum(weight_numerator) as weight_numerator
         from {{ ref('task_allocation') }}
         group by 1, 2
@@ -20,7 +19,7 @@
     select
         weights.{{ unit }},
         cells.collaboration_pattern,
-        {{ from_numerator("sum(cast(cells.n_conversations as " ~ type_exact_integer() ~ ") * weights.weight_numerator)", "max(weights.denominator)") }} as n_conversations,
+        sum(cast(cells.n_conversations as {{ type_exact_integer() }}) * weights.weight_numerator) as n_conversations,
         cast(sum(cells.n_support_conversations) as bigint) as n_support_conversations,
         max(cells.n_accounts_at_least) as n_accounts_at_least
     from {{ ref('wall_public_task_patterns') }} as cells

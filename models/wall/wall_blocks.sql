@@ -34,7 +34,22 @@ rest_placed as (
     from {{ ref('wall_rest_cells') }} as cells
     inner join {{ ref('wall_rest_closure') }} as closure
         on
-            cells.parent = closure.family
+            cells.parent = closure.parent
+            and cells.child is not distinct from closure.child
+    where closure.block is not null
+
+    union all
+
+    select
+        'last_rest|' || cells.parent || '|' || closure.block as block,
+        cells.account,
+        cells.n,
+        cells.digest_high,
+        cells.digest_low
+    from {{ ref('wall_last_rest_cells') }} as cells
+    inner join {{ ref('wall_last_rest_closure') }} as closure
+        on
+            cells.parent = closure.parent
             and cells.child is not distinct from closure.child
     where closure.block is not null
 
@@ -79,7 +94,7 @@ unioned as (
     union all
 
     select
-        'rest' as family,
+        split_part(block, '|', 1) as family,
         block as block_id,
         n,
         n_accounts,

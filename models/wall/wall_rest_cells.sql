@@ -1,8 +1,10 @@
--- Grain: one row per family, child and account: what is not counted in a cell of its own, by pattern, model or option.
+-- Grain: one row per rest, child and account: what is not counted in a cell of its own, by pattern, model or option.
 {#
     Shares over everything (the pattern of all conversations, the model of all conversations) would be wrong if they were
     sums of published cells alone: small tasks hide more of their rare patterns. So what is left over is split once more,
-    by the child alone, and closed in the same way. `n_largest_block` is the largest hidden block the rest is made of.
+    by the child alone, and closed in the same way: patterns within the SOC group of their block (and what stays hidden
+    there once more over all groups, wall_last_rest_cells), models, thinking and composition over everything.
+    `n_largest_block` is the largest hidden block that the rest is made of.
 #}
 with pattern_cells as (
 
@@ -25,6 +27,17 @@ family_cells as (
 closure as (
 
     select * from {{ ref('wall_family_closure') }}
+
+),
+
+holders as (
+
+    select
+        task_id,
+        min(soc_major_code) as soc_major_code,
+        count(distinct soc_major_code) as n_soc_major_groups
+    from {{ ref('task_occupations') }}
+    group by task_id
 
 ),
 
@@ -51,8 +64,17 @@ unpublished_tasks as (
 hidden as (
 
     select
-        'pattern' as family,
-        spine.block as hidden_block,
+        'pattern|' || case
+            when spine.block like 'occupation|%' then substr(split_part(spine.block, '|', 2), 1, 2)
+            when spine.block like 'soc|%' then split_part(spine.block, '|', 2)
+            when spine.block like 'task|%' and holders.n_soc_major_groups = 1 then holders.soc_major_code
+            else 'several'
+        end as family,
+        case
+            when spine.block like 'task|%'
+                then 'task|' || cast(spine.task_id as {{ dbt.type_string() }})
+            else spine.block
+        end as hidden_block,
         cells.child,
         cells.account,
         cells.n,
@@ -63,6 +85,8 @@ hidden as (
         on
             cells.parent = spine.task_id
             and cells.child is not distinct from spine.collaboration_pattern
+    inner join holders
+        on spine.task_id = holders.task_id
     where
         spine.block not like 'task|%'
         or spine.block like 'task|%|*'

@@ -1,7 +1,51 @@
 -- Grain: one row per SOC major group with a published task and collaboration pattern or group of patterns.
-with counted as (
+{#
+    Published cells of tasks, allocated, plus what is left over in blocks that lie within the group, split by pattern.
+    Tasks of several groups that hide their pattern are in no group: their rest is only in collaboration_usage.
+#}
+with allocated as (
 
     {{ allocate_collaboration('soc_major_code') }}
+
+),
+
+rests as (
+
+    select
+        unit as soc_major_code,
+        child as collaboration_pattern,
+        cast(n_conversations as {{ type_exact_integer() }}) * denominators.denominator as n_conversations,
+        n_support_conversations,
+        n_accounts_at_least
+    from {{ ref('wall_public_rests') }}
+    cross join (select max(weight_denominator) as denominator from {{ ref('task_allocation') }}) as denominators
+    where
+        family = 'pattern'
+        and unit not in ('all', 'several')
+
+),
+
+parts as (
+
+    select * from allocated
+    where collaboration_pattern <> 'not_attributed'
+
+    union all
+
+    select * from rests
+
+),
+
+counted as (
+
+    select
+        soc_major_code,
+        collaboration_pattern,
+        sum(n_conversations) as n_conversations,
+        cast(sum(n_support_conversations) as bigint) as n_support_conversations,
+        max(n_accounts_at_least) as n_accounts_at_least
+    from parts
+    group by 1, 2
 
 ),
 
@@ -19,7 +63,7 @@ run as (
 
 rows_of_unit as (
 
-    {{ collaboration_rows('counted', ['soc_major_code']) }}
+    {{ collaboration_rows('counted', ['soc_major_code'], is_allocated=true) }}
 
 ),
 

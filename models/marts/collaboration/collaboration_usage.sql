@@ -1,7 +1,7 @@
 -- Grain: one row per collaboration pattern and per group of patterns, over all classified conversations.
 {#
-    Cells of single tasks plus what is left over, split once more by pattern (wall_public_rests): a sum of task cells
-    alone would understate rare patterns, which small tasks hide more often.
+    Cells of single tasks plus what is left over, split once more by pattern, first within SOC groups, then over all
+    (wall_public_rests): a sum of task cells alone would understate rare patterns, which small tasks hide more often.
 #}
 with task_patterns as (
 
@@ -17,14 +17,41 @@ with task_patterns as (
 
 ),
 
-rests as (
+group_rests as (
+
+    select
+        child as collaboration_pattern,
+        cast(sum(n_conversations) as bigint) as n_conversations,
+        max(n_accounts_at_least) as n_accounts_at_least
+    from {{ ref('wall_public_rests') }}
+    where
+        family = 'pattern'
+        and unit <> 'all'
+        and child <> 'not_attributed'
+    group by child
+
+),
+
+last_rests as (
 
     select
         child as collaboration_pattern,
         n_conversations,
         n_accounts_at_least
     from {{ ref('wall_public_rests') }}
-    where family = 'pattern'
+    where
+        family = 'pattern'
+        and unit = 'all'
+
+),
+
+parts as (
+
+    select * from task_patterns
+    union all
+    select * from group_rests
+    union all
+    select * from last_rests
 
 ),
 
@@ -37,19 +64,12 @@ run as (
 counted as (
 
     select
-        rests.collaboration_pattern,
-        case
-            when task_patterns.n_conversations is not null or rests.n_conversations is not null
-                then coalesce(task_patterns.n_conversations, 0) + coalesce(rests.n_conversations, 0)
-        end as n_conversations,
-        case
-            when task_patterns.n_conversations is not null or rests.n_conversations is not null
-                then coalesce(task_patterns.n_conversations, 0) + coalesce(rests.n_conversations, 0)
-        end as n_support_conversations,
-        greatest(task_patterns.n_accounts_at_least, rests.n_accounts_at_least) as n_accounts_at_least
-    from rests
-    left join task_patterns
-        on rests.collaboration_pattern = task_patterns.collaboration_pattern
+        collaboration_pattern,
+        cast(sum(n_conversations) as bigint) as n_conversations,
+        cast(sum(n_conversations) as bigint) as n_support_conversations,
+        max(n_accounts_at_least) as n_accounts_at_least
+    from parts
+    group by collaboration_pattern
 
 ),
 

@@ -19,7 +19,7 @@ run as (
 
 rows_of_unit as (
 
-    {{ collaboration_rows('counted', ['onet_soc_code']) }}
+    {{ collaboration_rows('counted', ['onet_soc_code'], is_allocated=true) }}
 
 ),
 

@@ -36,7 +36,8 @@ paired as (
 totals as (
 
     select
-        sum(case when n_accounts_rounded is not null then n_conversations end) as n_conversations,
+        -- As decimals: a parallel sum of floats is not the same to the last bit twice.
+        sum(case when n_accounts_rounded is not null then cast(n_conversations as decimal(38, 9)) end) as n_conversations,
         sum(case when n_conversations is not null then n_accounts_rounded end) as n_accounts
     from paired
 

@@ -1,46 +1,82 @@
--- Grain: one row per family and child: what is not in a published cell of its own, split by pattern, model, or option. Public door.
-with children as (
+-- Grain: one row per family, unit (SOC group or `all`) and child: what is not in a published cell of its own. Public door.
+with units as (
+
+    select soc_major_code as unit from {{ ref('soc_major_groups') }}
+
+    union all
+
+    select 'several' as unit
+
+),
+
+patterns as (
+
+    select pattern as child from {{ ref('collaboration_patterns') }}
+
+    union all
+
+    select 'not_attributed' as child
+
+),
+
+children as (
 
     select
         'pattern' as family,
-        pattern as child
-    from {{ ref('collaboration_patterns') }}
+        units.unit,
+        patterns.child,
+        'rest|pattern|' || units.unit || '|' as block_prefix
+    from units
+    cross join patterns
+
+    union all
+
+    select
+        'pattern' as family,
+        'all' as unit,
+        child,
+        'last_rest|pattern|' as block_prefix
+    from patterns
 
     union all
 
     select
         'model' as family,
-        model as child
-    from {{ ref('assistant_models') }}
+        'all' as unit,
+        model as child,
+        'rest|model|' as block_prefix
+    from (
+        select model from {{ ref('assistant_models') }}
+        union all
+        select 'not_attributed' as model
+    ) as models
 
     union all
 
     select
         'thinking' as family,
-        answer as child
-    from (select 'yes' as answer union all select 'no' as answer) as answers
+        'all' as unit,
+        answer as child,
+        'rest|thinking|' as block_prefix
+    from (
+        select 'yes' as answer
+        union all select 'no' as answer
+        union all select 'not_attributed' as answer
+    ) as answers
 
     union all
 
     select
         facet as family,
-        option_id as child
-    from {{ ref('facet_options') }}
-    where facet in ('work_use', 'coursework_use', 'personal_use')
-
-    union all
-
-    select
-        family,
-        'not_attributed' as child
+        'all' as unit,
+        option_id as child,
+        'rest|' || facet || '|' as block_prefix
     from (
-        select 'pattern' as family
-        union all select 'model' as family
-        union all select 'thinking' as family
-        union all select 'work_use' as family
-        union all select 'coursework_use' as family
-        union all select 'personal_use' as family
-    ) as families
+        select facet, option_id from {{ ref('facet_options') }}
+        union all
+        select distinct facet, 'not_attributed' as option_id from {{ ref('facet_options') }}
+    ) as options
+    where facet in ('work_use', 'coursework_use', 'personal_use')
 
 ),
 
@@ -60,6 +96,7 @@ final as (
 
     select
         children.family,
+        children.unit,
         children.child,
         case when draws.block_id is not null then 'published' else 'withheld' end as status,
         draws.n_rounded as n_conversations,
@@ -68,7 +105,7 @@ final as (
     from children
     left join blocks
         on
-            'rest|' || children.family || '|'
+            children.block_prefix
             || case when children.child = 'not_attributed' then '*' else children.child end
             = blocks.block_id
     left join draws

@@ -261,9 +261,11 @@ def _turn(item: object) -> tuple[str, str]:
 
 def storable(text: str) -> str:
     """The text with lone surrogates and NUL characters replaced by U+FFFD."""
-    if text.isascii():
-        return text.replace("\0", "�") if "\0" in text else text
-    return _UNSTORABLE.sub("�", text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _UNSTORABLE.sub("�", text)
+    return text.replace("\0", "�") if "\0" in text else text
 
 
 def parse_json(text: str | bytes) -> object:

@@ -1,0 +1,3 @@
+{% test partition_covers(model, count_column, of, blocks_where='true', of_where='true') %}
+    {{ difference_to_partition(model, count_column, of, blocks_where, of_where) }}
+{% endtest %}

@@ -1,0 +1,3 @@
+{% test shares_sum_to_one(model, column_name, group_by=[], among='true') %}
+    {{ groups_not_summing_to_one(model, column_name, group_by, among) }}
+{% endtest %}

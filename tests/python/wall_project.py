@@ -1,0 +1,200 @@
+"""Runs the project's own wall and marts on generated facts: a temporary dbt project with the real SQL and stub facts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+REPO = Path(__file__).resolve().parents[2]
+
+FACT_SCHEMA = pa.schema(
+    [
+        ("input_row", pa.int64()),
+        ("conversation_id", pa.string()),
+        ("account_key", pa.string()),
+        ("organization_key", pa.string()),
+        ("started_at", pa.timestamp("us")),
+        ("model", pa.string()),
+        ("product", pa.string()),
+        ("language", pa.string()),
+        ("country_code", pa.string()),
+        ("region_code", pa.string()),
+        ("is_extended_thinking", pa.bool_()),
+        ("outcome", pa.string()),
+        ("outcome_reason", pa.string()),
+        ("task_id", pa.int64()),
+        ("collaboration_pattern", pa.string()),
+    ]
+)
+LABEL_SCHEMA = pa.schema(
+    [
+        ("conversation_id", pa.string()),
+        ("facet", pa.string()),
+        ("option_id", pa.string()),
+        ("confidence", pa.float64()),
+    ]
+)
+
+STUBS = {
+    "facts/conversation_intake.sql": """
+select
+    input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code, region_code,
+    is_extended_thinking as extended_thinking, cast(null as varchar) as content_hash, outcome as intake_outcome,
+    outcome_reason as intake_reason, {{ env_var('STUB_TEST_ACCOUNTS', 'false') }} as is_test_accounts
+from {{ ref('fct_conversations') }}
+""",
+    "facts/fct_conversations.sql": "select * from read_parquet('{{ env_var(\"STUB_FACTS\") }}')\n",
+    "facts/fct_conversation_labels.sql": "select * from read_parquet('{{ env_var(\"STUB_LABELS\") }}')\n",
+    "taxonomy/task_hierarchy_built.sql": """
+with groups as (
+    select task_id, min(soc_major_code) as g, min(onet_soc_code) as o
+    from {{ ref('task_occupations') }} group by task_id
+)
+select 1 as level, 'top' as level_name, 'top-' || g as node_id, cast(null as varchar) as parent_node_id,
+    'top-' || g as top_node_id, 'Group ' || g as name, cast(null as bigint) as task_id,
+    cast(count(*) as integer) as n_tasks
+from groups group by g
+union all
+select 2, 'middle', 'mid-' || o, 'top-' || g, 'top-' || g, 'Unit ' || o, null, cast(count(*) as integer) from groups group by g, o
+union all
+select 3, 'base', 'base-' || groups.task_id, 'mid-' || o, 'top-' || g, tasks.task, groups.task_id, 1
+from groups inner join {{ ref('tasks') }} as tasks on groups.task_id = tasks.task_id
+""",
+    "rounding/wall_run.sql": """
+select
+    substr(md5(concat_ws('|', input_digest, fact_digest, label_digest, privacy_policy_text,
+        '{{ env_var("STUB_WINDOW", "all|all") }}')), 1, 16) as release_id,
+    '0.0' as project_version, taxonomy_release, cast(soc_vintage as varchar) as soc_vintage,
+    substr(md5(taxonomy_hash), 1, 16) as taxonomy_hash,
+    is_sample_taxonomy, privacy_policy, substr(md5(privacy_policy_text), 1, 16) as privacy_policy_hash,
+    'local' as engine, '0123456789abcdef' as engine_identity, 'tree' as strategy,
+    '{{ env_var("STUB_WINDOW", "all|all").split("|")[0] }}' as window_start,
+    '{{ env_var("STUB_WINDOW", "all|all").split("|")[1] }}' as window_end,
+    'all' as population, 'all' as sample_n, window_status, is_test_accounts
+from {{ ref('wall_run_inputs') }}
+""",
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """The two databases of one run."""
+
+    private: Path
+    candidate: Path
+    seeds: Path
+    taxonomy: Path
+
+
+def _strip_tests(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {k: _strip_tests(v) for k, v in node.items() if k not in ("data_tests", "tests", "unit_tests")}
+    if isinstance(node, list):
+        return [_strip_tests(item) for item in node]
+    return node
+
+
+def make_project(folder: Path) -> Path:
+    """Copy of the project without engines, sources and tests; the facts are stubs that read Parquet files."""
+    project = folder / "project"
+    if project.exists():
+        shutil.rmtree(project)
+    (project / "models").mkdir(parents=True)
+    shutil.copytree(REPO / "macros", project / "macros")
+    shutil.copytree(REPO / "seeds", project / "seeds", ignore=shutil.ignore_patterns("installed"))
+    for part in ("wall", "marts", "reference", "staging/onet", "staging/bls"):
+        shutil.copytree(REPO / "models" / part, project / "models" / part)
+    shutil.copy(REPO / "models" / "_groups.yml", project / "models" / "_groups.yml")
+    (project / "models" / "rounding").mkdir()
+    shutil.copy(REPO / "python_models" / "rounding" / "wall_draws.py", project / "models" / "rounding")
+    for name, sql in STUBS.items():
+        path = project / "models" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(sql, encoding="utf-8")
+    for path in project.rglob("*.yml"):
+        document = _strip_tests(yaml.safe_load(path.read_text(encoding="utf-8")))
+        path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    settings = yaml.safe_load((REPO / "dbt_project.yml").read_text(encoding="utf-8"))
+    settings.update({"model-paths": ["models"], "test-paths": ["tests"]})
+    settings.pop("data_tests", None)
+    (project / "dbt_project.yml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    shutil.copy(REPO / "profiles.yml", project / "profiles.yml")
+    return project
+
+
+def run_wall(
+    folder: Path,
+    facts: pa.Table,
+    labels: pa.Table,
+    *,
+    taxonomy: Path | None = None,
+    window: str = "all|all",
+    test_accounts: bool = False,
+    models: tuple[str, ...] = ("other",),
+    select: str | None = None,
+    policy: str = "strict",
+) -> Built:
+    """Seed and run the wall and the marts on ``facts`` (FACT_SCHEMA) and ``labels`` (LABEL_SCHEMA)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    project = make_project(folder)
+    pq.write_table(facts.cast(FACT_SCHEMA), folder / "facts.parquet")
+    pq.write_table(labels.cast(LABEL_SCHEMA), folder / "labels.parquet")
+    rows = "".join(f"{name},{name.title()} model\n" for name in models)
+    (project / "seeds" / "reference" / "assistant_models.csv").write_text("model,label\n" + rows, encoding="utf-8")
+    warehouse = folder / "warehouse"
+    shutil.rmtree(warehouse, ignore_errors=True)
+    warehouse.mkdir()
+    environment = {
+        **os.environ,
+        "ECONOMIC_INDEX_WAREHOUSE": str(warehouse),
+        "ECONOMIC_INDEX_PROJECT": str(project),
+        "DBT_TARGET_PATH": str(folder / "target"),
+        "DBT_LOG_PATH": str(folder / "logs"),
+        "STUB_FACTS": str(folder / "facts.parquet"),
+        "STUB_LABELS": str(folder / "labels.parquet"),
+        "STUB_WINDOW": window,
+        "STUB_TEST_ACCOUNTS": "true" if test_accounts else "false",
+    }
+    if taxonomy is not None:
+        environment["ECONOMIC_INDEX_TAXONOMY"] = str(taxonomy)
+    command = [
+        str(Path(sys.executable).parent / "dbt"), "build", "--project-dir", str(project),
+        "--profiles-dir", str(project), "--vars", f"{{privacy_policy: {policy}}}", "--quiet",
+        *(["--select", select] if select else []),
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=project, check=False)
+    if done.returncode:
+        raise AssertionError(done.stdout[-6000:] + done.stderr[-3000:])
+    return Built(
+        warehouse / "private.duckdb",
+        warehouse / "release.duckdb",
+        project / "seeds" / "reference",
+        taxonomy or project / "seeds" / "sample",
+    )
+
+
+def task_table(taxonomy: Path = REPO / "seeds" / "sample") -> list[tuple[int, str]]:
+    """(task_id, occupation) pairs of a taxonomy, task_id as the wall makes it."""
+    connection = duckdb.connect()
+    rows = connection.execute(
+        """
+        with s as (
+            select lower(trim(regexp_replace(task, '[[:space:]]+', ' ', 'g'))) as k, task_id, onet_soc_code
+            from read_csv(?, all_varchar = true)
+        )
+        select min(cast(task_id as bigint)) over (partition by k), onet_soc_code from s order by 1, 2
+        """,
+        [str(taxonomy / "onet_task_statements.csv")],
+    ).fetchall()
+    connection.close()
+    return rows
