@@ -71,14 +71,14 @@ from drawn as d
 asof join popularity as p on d.u_task >= p.lower_edge;
 
 create or replace table facts.fct_conversation_labels as
-select conversation_id, 'skill' as facet,
+select input_row, 'skill' as facet,
     (select list(skill order by skill) from reference.skills)[1 + cast(floor(34.999 * pow(u(input_row, 'skill' || k), 2)) as int)] as option_id,
     0.8 as confidence
 from facts.fct_conversations, range(3) as t(k)
 where outcome = 'classified'
-qualify row_number() over (partition by conversation_id, option_id) = 1
+qualify row_number() over (partition by input_row, option_id) = 1
 union all
-select conversation_id, facet,
+select input_row, facet,
     (['explicitly', 'likely', 'possibly', 'non'])[1 + cast(floor(3.999 * u(input_row, facet)) as int)] as option_id, 0.7
 from facts.fct_conversations, (values ('work_use'), ('coursework_use'), ('personal_use')) as f(facet)
 where outcome = 'classified';

@@ -1,6 +1,6 @@
 {#
     Counts conversations by parent, child and account: the only place where the wall reads single conversations.
-    Returns (parent, child, account, n, digest_high, digest_low).
+    Returns (parent, child, account, n, digest).
 #}
 {% macro cell_accounts(relation, parent, child, where='true') %}
     select
@@ -8,14 +8,13 @@
         {{ child }} as child,
         account,
         count(*) as n,
-        bit_xor(record_high) as digest_high,
-        bit_xor(record_low) as digest_low
+        bit_xor(record) as digest
     from {{ relation }}
     where {{ where }}
     group by 1, 2, 3
 {% endmacro %}
 
-{# Statistics and digest of blocks from rows (block, account, n, digest_high, digest_low), several rows an account allowed. #}
+{# Statistics and digest of blocks from rows (block, account, n, digest), several rows an account allowed. #}
 {% macro blocks_from_cells(relation, block) %}
     with block_accounts as (
 
@@ -23,8 +22,7 @@
             {{ block }} as block,
             account,
             sum(n) as n,
-            bit_xor(digest_high) as digest_high,
-            bit_xor(digest_low) as digest_low
+            bit_xor(digest) as digest
         from {{ relation }}
         where {{ block }} is not null
         group by 1, 2
@@ -41,8 +39,7 @@
 
         select
             block,
-            bit_xor(digest_high) as digest_high,
-            bit_xor(digest_low) as digest_low
+            bit_xor(digest) as digest
         from block_accounts
         group by block
 
@@ -54,7 +51,7 @@
         block_statistics.n_accounts,
         cast(block_statistics.n_largest as bigint) as n_largest,
         cast(block_statistics.n_two_largest as bigint) as n_two_largest,
-        {{ digest_text('block_digests.digest_high', 'block_digests.digest_low') }} as record_digest
+        {{ digest_text('block_digests.digest') }} as record_digest
     from block_statistics
     inner join block_digests
         on block_statistics.block = block_digests.block

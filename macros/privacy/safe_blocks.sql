@@ -103,6 +103,41 @@
         cross join policy
 
     ),
+
+    missing_children as materialized (
+
+        select pass.parent
+        from pass_0 as pass
+        cross join policy
+        group by pass.parent, policy.zero_closure_below
+        having
+            bool_and(pass.is_own)
+            and count(*) < {{ n_domain }}
+            and sum(pass.n) < policy.zero_closure_below
+
+    ),
+
+    -- Parents of which every child stands alone need no further look: their cells are left out of the passes.
+    open_parents as materialized (
+
+        select parent from pass_0
+        group by parent
+        having not bool_and(is_own)
+
+        union
+
+        select parent from missing_children
+
+    ),
+
+    open_cells as materialized (
+
+        select cells.*
+        from cells
+        inner join open_parents
+            on cells.parent = open_parents.parent
+
+    ),
     {% for k in range(1, n_passes + 1) %}
 
     residual_{{ k }}_accounts as (
@@ -111,7 +146,7 @@
             cells.parent,
             cells.account,
             sum(cells.n) as n
-        from cells
+        from open_cells as cells
         inner join pass_{{ k - 1 }} as pass
             on
                 cells.parent = pass.parent
@@ -137,14 +172,7 @@
 
         union all
 
-        select pass.parent
-        from pass_0 as pass
-        cross join policy
-        group by pass.parent, policy.zero_closure_below
-        having
-            bool_and(pass.is_own)
-            and count(*) < {{ n_domain }}
-            and sum(pass.n) < policy.zero_closure_below
+        select parent from missing_children
         {% endif %}
 
     ),
@@ -175,7 +203,7 @@
             cells.parent,
             cells.account,
             sum(cells.n) as n
-        from cells
+        from open_cells as cells
         inner join pass_{{ n_passes }} as pass
             on
                 cells.parent = pass.parent
@@ -197,7 +225,7 @@
             cells.parent,
             cells.account,
             sum(cells.n) as n
-        from cells
+        from open_cells as cells
         group by cells.parent, cells.account
 
     ),
@@ -227,11 +255,12 @@
             pass.parent,
             pass.child,
             case
+                when verdicts.parent is null then pass.child
                 when verdicts.is_residual_safe and pass.is_own then pass.child
                 when verdicts.is_residual_safe or verdicts.is_whole_safe then '*'
             end as block
         from pass_{{ n_passes }} as pass
-        inner join verdicts
+        left join verdicts
             on pass.parent = verdicts.parent
 
     )

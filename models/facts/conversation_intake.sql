@@ -37,10 +37,10 @@ in_scope as (
     where
         is_in_population
         {%- if window.get('start') %}
-        and (started_at is null or started_at >= cast('{{ window.get("start") }}' as timestamp))
+        and (started_at is null or started_at >= {{ utc_timestamp(window.get('start')) }})
         {%- endif %}
         {%- if window.get('end') %}
-        and (started_at is null or started_at < cast('{{ window.get("end") }}' as timestamp))
+        and (started_at is null or started_at < {{ utc_timestamp(window.get('end')) }})
         {%- endif %}
 
 ),

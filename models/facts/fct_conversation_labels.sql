@@ -5,15 +5,26 @@ with answers as (
 
 ),
 
+intake as (
+
+    select * from {{ ref('conversation_intake') }}
+
+),
+
 final as (
 
     select
-        conversation_id,
-        facet,
-        option_id,
-        confidence
+        intake.input_row,
+        answers.facet,
+        answers.option_id,
+        answers.confidence
     from answers
-    where status = 'ok'
+    inner join intake
+        on answers.conversation_id = intake.conversation_id
+    where
+        answers.status = 'ok'
+        and answers.option_id is not null
+        and intake.intake_outcome = 'to_label'
 
 )
 

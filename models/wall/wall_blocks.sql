@@ -5,8 +5,7 @@ with family_placed as (
         cells.family || '|' || cells.parent || '|' || closure.block as block,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from {{ ref('wall_family_cells') }} as cells
     inner join {{ ref('wall_family_closure') }} as closure
         on
@@ -29,8 +28,7 @@ rest_placed as (
         'rest|' || cells.parent || '|' || closure.block as block,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from {{ ref('wall_rest_cells') }} as cells
     inner join {{ ref('wall_rest_closure') }} as closure
         on
@@ -44,8 +42,7 @@ rest_placed as (
         'last_rest|' || cells.parent || '|' || closure.block as block,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from {{ ref('wall_last_rest_cells') }} as cells
     inner join {{ ref('wall_last_rest_closure') }} as closure
         on

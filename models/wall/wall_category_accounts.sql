@@ -45,7 +45,7 @@ final as (
     select
         soc_major_code,
         count(*) as n_accounts,
-        {{ digest_text("bit_xor(" ~ record_half('account', 'high') ~ ")", "bit_xor(" ~ record_half('account', 'low') ~ ")") }} as record_digest
+        {{ digest_of("cast(account as " ~ dbt.type_string() ~ ")") }} as record_digest
     from group_accounts
     group by soc_major_code
 

@@ -21,22 +21,15 @@ final as (
 
     select
         conversations.input_row,
-        conversations.conversation_id,
         -- Missing ids count together as one account: a block cannot be filled up with rows of nobody.
-        coalesce(
-            case
-                when policy.privacy_unit = 'organization' then conversations.organization_key
-                else conversations.account_key
-            end, ''
-        ) as account,
+        {{ account_number("coalesce(case when policy.privacy_unit = 'organization' then conversations.organization_key else conversations.account_key end, '')") }} as account,
         conversations.outcome,
         conversations.task_id,
         conversations.collaboration_pattern,
         -- Only reviewed names leave the private side: a name that the list does not have counts as 'other'.
         case when conversations.model is not null then coalesce(assistant_models.model, 'other') end as model,
         conversations.is_extended_thinking,
-        {{ record_half("coalesce(conversations.conversation_id, cast(conversations.input_row as " ~ dbt.type_string() ~ "))", 'high') }} as record_high,
-        {{ record_half("coalesce(conversations.conversation_id, cast(conversations.input_row as " ~ dbt.type_string() ~ "))", 'low') }} as record_low
+        {{ record_number("coalesce(conversations.conversation_id, cast(conversations.input_row as " ~ dbt.type_string() ~ "))") }} as record
     from conversations
     cross join policy
     left join assistant_models

@@ -48,13 +48,12 @@ holders as (
 placed as (
 
     select
-        conversations.conversation_id,
+        conversations.input_row,
         conversations.account,
         conversations.task_id,
         conversations.model,
         conversations.is_extended_thinking,
-        conversations.record_high,
-        conversations.record_low,
+        conversations.record,
         spine.block like 'task|%' as is_task_published,
         case
             when spine.block like 'occupation|%' then substr(split_part(spine.block, '|', 2), 1, 2)
@@ -80,15 +79,14 @@ labelled as (
     select
         placed.account,
         placed.soc_group,
-        placed.record_high,
-        placed.record_low,
+        placed.record,
         labels.facet,
         labels.option_id,
         facets.answer_type,
         coalesce(facets.is_generic_mart, false) as is_generic_mart
     from placed
     inner join labels
-        on placed.conversation_id = labels.conversation_id
+        on placed.input_row = labels.input_row
     inner join facets
         on labels.facet = facets.facet
     where
@@ -97,29 +95,67 @@ labelled as (
 
 ),
 
-members as (
+-- Each family is counted by its own narrow columns first; the common text keys are put on afterwards.
+model_cells as (
+
+    {{ cell_accounts('placed', 'task_id', 'model', 'is_task_published') }}
+
+),
+
+thinking_cells as (
+
+    {{ cell_accounts('placed', 'task_id', 'is_extended_thinking', 'is_task_published') }}
+
+),
+
+label_cells as (
+
+    select
+        facet,
+        soc_group,
+        option_id,
+        account,
+        count(*) as n,
+        bit_xor(record) as digest
+    from labelled
+    where facet in ('work_use', 'coursework_use', 'personal_use')
+    group by 1, 2, 3, 4
+
+),
+
+facet_cells as (
+
+    {{ cell_accounts('labelled', 'facet', 'option_id', 'is_generic_mart') }}
+
+),
+
+outcome_cells as (
+
+    {{ cell_accounts('conversations', "'all'", 'outcome', "outcome <> 'classified'") }}
+
+),
+
+final as (
 
     select
         'model' as family,
-        cast(task_id as {{ dbt.type_string() }}) as parent,
-        model as child,
+        cast(parent as {{ dbt.type_string() }}) as parent,
+        child,
         account,
-        record_high,
-        record_low
-    from placed
-    where is_task_published
+        n,
+        digest
+    from model_cells
 
     union all
 
     select
         'thinking' as family,
-        cast(task_id as {{ dbt.type_string() }}) as parent,
-        case when is_extended_thinking then 'yes' when not is_extended_thinking then 'no' end as child,
+        cast(parent as {{ dbt.type_string() }}) as parent,
+        case when child then 'yes' when not child then 'no' end as child,
         account,
-        record_high,
-        record_low
-    from placed
-    where is_task_published
+        n,
+        digest
+    from thinking_cells
 
     union all
 
@@ -128,49 +164,31 @@ members as (
         facet || '|' || soc_group as parent,
         option_id as child,
         account,
-        record_high,
-        record_low
-    from labelled
-    where facet in ('work_use', 'coursework_use', 'personal_use')
+        n,
+        digest
+    from label_cells
 
     union all
 
     select
         'facet' as family,
-        facet as parent,
-        option_id as child,
+        parent,
+        child,
         account,
-        record_high,
-        record_low
-    from labelled
-    where is_generic_mart
+        n,
+        digest
+    from facet_cells
 
     union all
 
     select
         'outcome' as family,
-        'all' as parent,
-        outcome as child,
-        account,
-        record_high,
-        record_low
-    from conversations
-    where outcome <> 'classified'
-
-),
-
-final as (
-
-    select
-        family,
         parent,
         child,
         account,
-        count(*) as n,
-        bit_xor(record_high) as digest_high,
-        bit_xor(record_low) as digest_low
-    from members
-    group by 1, 2, 3, 4
+        n,
+        digest
+    from outcome_cells
 
 )
 

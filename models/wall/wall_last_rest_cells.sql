@@ -19,8 +19,7 @@ hidden as (
         cells.child,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from cells
     inner join closure
         on
@@ -53,8 +52,7 @@ final as (
         hidden.account,
         hidden_sizes.n_largest_block,
         sum(hidden.n) as n,
-        bit_xor(hidden.digest_high) as digest_high,
-        bit_xor(hidden.digest_low) as digest_low
+        bit_xor(hidden.digest) as digest
     from hidden
     cross join hidden_sizes
     group by 1, 2, 3, 4

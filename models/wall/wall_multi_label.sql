@@ -6,10 +6,9 @@
 with conversations as (
 
     select
-        wall.conversation_id,
+        wall.input_row,
         wall.account,
-        wall.record_high,
-        wall.record_low
+        wall.record
     from {{ ref('wall_conversations') }} as wall
     inner join {{ ref('wall_spine') }} as spine
         on
@@ -24,7 +23,7 @@ with conversations as (
 labels as (
 
     select
-        labels.conversation_id,
+        labels.input_row,
         labels.facet,
         labels.option_id
     from {{ ref('fct_conversation_labels') }} as labels
@@ -43,15 +42,22 @@ policy as (
 with_cells as (
 
     select
-        labels.facet || '|' || labels.option_id as block,
-        conversations.account,
-        count(*) as n,
-        bit_xor(conversations.record_high) as digest_high,
-        bit_xor(conversations.record_low) as digest_low
-    from conversations
-    inner join labels
-        on conversations.conversation_id = labels.conversation_id
-    group by 1, 2
+        facet || '|' || option_id as block,
+        account,
+        n,
+        digest
+    from (
+        select
+            labels.facet,
+            labels.option_id,
+            conversations.account,
+            count(*) as n,
+            bit_xor(conversations.record) as digest
+        from conversations
+        inner join labels
+            on conversations.input_row = labels.input_row
+        group by 1, 2, 3
+    ) as counted
 
 ),
 

@@ -48,8 +48,7 @@ unpublished_tasks as (
         conversations.account,
         conversations.model,
         case when conversations.is_extended_thinking then 'yes' when not conversations.is_extended_thinking then 'no' end as thinking,
-        conversations.record_high,
-        conversations.record_low
+        conversations.record
     from {{ ref('wall_conversations') }} as conversations
     inner join spine
         on
@@ -78,8 +77,7 @@ hidden as (
         cells.child,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from pattern_cells as cells
     inner join spine
         on
@@ -99,8 +97,7 @@ hidden as (
         cells.child,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from family_cells as cells
     inner join closure
         on
@@ -119,8 +116,7 @@ hidden as (
         model as child,
         account,
         count(*) as n,
-        bit_xor(record_high) as digest_high,
-        bit_xor(record_low) as digest_low
+        bit_xor(record) as digest
     from unpublished_tasks
     group by 1, 2, 3, 4
 
@@ -132,8 +128,7 @@ hidden as (
         thinking as child,
         account,
         count(*) as n,
-        bit_xor(record_high) as digest_high,
-        bit_xor(record_low) as digest_low
+        bit_xor(record) as digest
     from unpublished_tasks
     group by 1, 2, 3, 4
 
@@ -164,8 +159,7 @@ final as (
         hidden.account,
         hidden_sizes.n_largest_block,
         sum(hidden.n) as n,
-        bit_xor(hidden.digest_high) as digest_high,
-        bit_xor(hidden.digest_low) as digest_low
+        bit_xor(hidden.digest) as digest
     from hidden
     inner join hidden_sizes
         on hidden.family = hidden_sizes.family

@@ -52,21 +52,21 @@ input_digests as (
     select
         count(*) as n_input,
         coalesce(bool_or(is_test_accounts), false) as is_test_accounts,
-        {{ digest_of("concat_ws('|', conversation_id, account_key, organization_key, started_at, model, product, country_code, region_code, extended_thinking, content_hash, intake_outcome, intake_reason)") }} as input_digest
+        {{ digest_of("concat_ws('|', input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code, region_code, extended_thinking, content_hash, intake_outcome, intake_reason)") }} as input_digest
     from intake
 
 ),
 
 fact_digests as (
 
-    select {{ digest_of("concat_ws('|', conversation_id, outcome, outcome_reason, task_id, collaboration_pattern)") }} as fact_digest
+    select {{ digest_of("concat_ws('|', input_row, outcome, outcome_reason, task_id, collaboration_pattern)") }} as fact_digest
     from facts
 
 ),
 
 label_digests as (
 
-    select {{ digest_of("concat_ws('|', conversation_id, facet, option_id)") }} as label_digest
+    select {{ digest_of("concat_ws('|', input_row, facet, option_id)") }} as label_digest
     from labels
 
 ),

@@ -17,8 +17,7 @@ placed as (
         spine.block,
         cells.account,
         cells.n,
-        cells.digest_high,
-        cells.digest_low
+        cells.digest
     from cells
     inner join spine
         on

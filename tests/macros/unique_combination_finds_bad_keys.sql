@@ -39,7 +39,7 @@ wrong as (
 
     union all
 
-    -- Without `nullable` the row of id 3 is wrong too: five broken keys in all.
+    -- Without `nullable` the row of id 3 is wrong too: four broken keys in all.
     select 'number of keys broken when no part may be null' as row_name
     from strict
     having count(*) <> 4

@@ -127,6 +127,8 @@ def make_project(folder: Path) -> Path:
     settings = yaml.safe_load((REPO / "dbt_project.yml").read_text(encoding="utf-8"))
     settings.update({"model-paths": ["models"], "test-paths": ["tests"]})
     settings.pop("data_tests", None)
+    # The contracts of the marts are tested where they stand; here the tables are what is wanted.
+    settings["models"]["economic_index"]["marts"].pop("+contract", None)
     (project / "dbt_project.yml").write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     shutil.copy(REPO / "profiles.yml", project / "profiles.yml")
     return project

@@ -47,8 +47,8 @@ shared as (
 
     select
         paired.*,
-        {{ share('paired.n_conversations', 'totals.n_conversations') }} as share_of_conversations,
-        {{ share('paired.n_accounts_rounded', 'totals.n_accounts') }} as share_of_accounts
+        {{ share_columns('share_of_conversations', 'paired.n_conversations', 'totals.n_conversations') }},
+        {{ share_columns('share_of_accounts', 'paired.n_accounts_rounded', 'totals.n_accounts') }}
     from paired
     cross join totals
 
@@ -96,7 +96,11 @@ final as (
         case when ranked.n_accounts_rounded is not null then ranked.n_accounts_at_least_of_largest_block end as n_accounts_at_least,
         cast(ranked.n_accounts_rounded as bigint) as n_accounts_rounded,
         ranked.share_of_conversations,
+        ranked.share_of_conversations_lower,
+        ranked.share_of_conversations_upper,
         ranked.share_of_accounts,
+        ranked.share_of_accounts_lower,
+        ranked.share_of_accounts_upper,
         case when ranked.n_accounts_rounded is not null then correlations.correlation_pearson end as correlation_pearson,
         case when ranked.n_accounts_rounded is not null then correlations.correlation_spearman end as correlation_spearman
     from ranked

@@ -49,19 +49,29 @@ counted as (
 
 ),
 
+-- Only the families of the spine are parts of one whole; the others overlap, and a share of them says nothing.
+shared as (
+
+    select
+        counted.*,
+        case
+            when family in ('tasks', 'task_patterns', 'occupation_residuals', 'soc_major_group_residuals', 'global_residual')
+                then n_conversations
+        end as n_part
+    from counted
+
+),
+
 final as (
 
     select
         run.release_id,
-        counted.family,
-        cast(counted.n_cells_published as bigint) as n_cells_published,
-        cast(counted.n_cells_withheld as bigint) as n_cells_withheld,
-        cast(counted.n_conversations as bigint) as n_conversations,
-        case
-            when counted.family in ('tasks', 'task_patterns', 'occupation_residuals', 'soc_major_group_residuals', 'global_residual')
-                then {{ share('counted.n_conversations', 'classified.n_conversations') }}
-        end as share_of_classified
-    from counted
+        shared.family,
+        cast(shared.n_cells_published as bigint) as n_cells_published,
+        cast(shared.n_cells_withheld as bigint) as n_cells_withheld,
+        cast(shared.n_conversations as bigint) as n_conversations,
+        {{ share_columns('share_of_classified', 'shared.n_part', 'classified.n_conversations') }}
+    from shared
     cross join run
     cross join classified
 

@@ -44,7 +44,7 @@ final as (
         usage.n_support_conversations,
         usage.n_accounts_at_least,
         {{ share_columns('share_of_published_tasks', 'usage.n_conversations', 'published.n_conversations') }},
-        {{ share('usage.n_conversations', 'classified.n_conversations') }} as share_of_classified
+        {{ share_columns('share_of_classified', 'usage.n_conversations', 'classified.n_conversations') }}
     from tasks
     inner join usage
         on tasks.task_id = usage.task_id

@@ -7,7 +7,7 @@ with groups as (
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

@@ -20,13 +20,13 @@ with outcomes as (
 
 blocks as (
 
-    select * from {{ ref('wall_blocks') }}
+    select * from {{ door('blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

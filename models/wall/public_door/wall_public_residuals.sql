@@ -1,13 +1,13 @@
 -- Grain: one row per residual: per occupation, per SOC major group, and the global one. Public door.
 with blocks as (
 
-    select * from {{ ref('wall_spine_blocks') }}
+    select * from {{ door('spine_blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

@@ -19,7 +19,7 @@ with final as (
         sample_n,
         window_status,
         is_test_accounts
-    from {{ ref('wall_run') }}
+    from {{ door('run') }}
 
 )
 

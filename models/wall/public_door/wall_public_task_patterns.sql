@@ -17,13 +17,13 @@ patterns as (
 
 blocks as (
 
-    select * from {{ ref('wall_spine_blocks') }}
+    select * from {{ door('spine_blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

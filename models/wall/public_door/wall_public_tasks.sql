@@ -7,13 +7,13 @@ with tasks as (
 
 blocks as (
 
-    select * from {{ ref('wall_spine_blocks') }}
+    select * from {{ door('spine_blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

@@ -78,9 +78,19 @@ GROUP_SHARES: Final = {
     "21": 0.018,
 }
 SMALL_SHARE: Final = 0.0145
-#: How steeply popularity falls within a group: large groups have many popular tasks, small ones one or two.
-LARGE_GROUPS: Final = {"15": 0.70, "27": 0.75, "25": 0.75, "43": 0.75, "13": 0.80, "11": 1.0, "19": 1.0}
-SMALL_SLOPE: Final = 1.6
+#: Popularity within a group falls as (rank + offset) ** -slope: large groups have many
+#: popular tasks, small ones one or two.
+SHAPES: Final = {
+    "15": (8.0, 2.0),
+    "27": (6.0, 2.2),
+    "25": (6.0, 2.2),
+    "43": (5.0, 2.2),
+    "13": (4.0, 2.2),
+    "11": (2.0, 2.0),
+    "19": (1.0, 1.8),
+}
+SMALL_SHAPE: Final = (0.0, 1.6)
+TAIL_SHAPE: Final = (0.0, 0.5)
 #: Share of a group's conversations about tasks without hand-written requests.
 TAIL_SHARE: Final = 0.07
 
@@ -97,6 +107,8 @@ MISSING_ACCOUNT: Final = 0.006
 #: Tasks in which heavy accounts have most of the conversations: task id to number of such accounts.
 DOMINATED: Final = {900105: 1, 900129: 2, 900216: 1, 900281: 1, 900479: 1, 900706: 1}
 DOMINATED_SHARE: Final = 0.7
+#: Popularity that these tasks have at least.
+DOMINATED_WEIGHT: Final = 0.003
 
 START: Final = int(datetime(2026, 6, 1, tzinfo=UTC).timestamp()) * 1_000_000
 DAYS: Final = 28
@@ -145,6 +157,12 @@ PERSONAL: Final = {"27": 0.14, "37": 0.25, "39": 0.25, "35": 0.20, "47": 0.20, "
 HOMEWORK: Final = (900375, 900376, 900378, 900383)
 #: Work, coursework, personal use: what a request that does not say so looks like.
 LIKELY_WORK: Final = ("likely", "non", "possibly")
+
+_WRITES = re.compile(
+    r"(?:write|draft|word|put together|put into|answer|reply|turn|tell [A-Z{]|announce|remind)\b"
+)
+#: Requests that speak to the assistant and cannot follow "I had to".
+_ADDRESSED = re.compile(r"\w+ (?:me|us)\b")
 
 
 @dataclass(frozen=True)
@@ -284,27 +302,30 @@ def task_weights(tasks: Sequence[Task]) -> list[float]:
     for group in sorted({task.group for task in tasks}):
         members = [task for task in tasks if task.group == group]
         share = GROUP_SHARES.get(group, SMALL_SHARE)
-        slope = LARGE_GROUPS.get(group, SMALL_SLOPE)
         head = [task for task in members if task.requests]
         tail = [task for task in members if not task.requests]
-        for part, part_share, part_slope in ((head, 1 - TAIL_SHARE, slope), (tail, TAIL_SHARE, 0.5)):
-            ranks = [(rank + 1) ** -part_slope for rank in range(len(part))]
+        shape = SHAPES.get(group, SMALL_SHAPE)
+        for part, part_share, (offset, slope) in (
+            (head, 1 - TAIL_SHARE, shape),
+            (tail, TAIL_SHARE, TAIL_SHAPE),
+        ):
+            ranks = [(rank + 1 + offset) ** -slope for rank in range(len(part))]
             for task, rank_weight in zip(part, ranks, strict=True):
                 weights[task.task_id] = share * part_share * rank_weight / sum(ranks)
     for task_id in DOMINATED:
         if task_id in weights:
-            weights[task_id] *= 2
+            weights[task_id] = max(weights[task_id], DOMINATED_WEIGHT)
     total = sum(weights.values())
     return [weights[task.task_id] / total for task in tasks]
 
 
 def make_accounts(n: int, draw: Draw) -> tuple[list[Account], list[float]]:
-    """About a third as many accounts as conversations, with cumulative Zipf weights."""
+    """Accounts (45 to a hundred conversations, many of them idle) with cumulative Zipf weights."""
     country_weights = list(accumulate(weight for _, weight, _, _ in COUNTRIES))
     organizations = [f"org-{draw.token(6)}" for _ in range(40)]
     organization_weights = list(accumulate((rank + 1) ** -0.9 for rank in range(len(organizations))))
     accounts = []
-    for _ in range(max(30, n * 34 // 100)):
+    for _ in range(max(30, n * 45 // 100)):
         country, _, _, regions = draw.weighted(COUNTRIES, country_weights)
         accounts.append(
             Account(
@@ -370,11 +391,14 @@ class Writer:
 
     def conversation(self, task: Task, pattern: str, cue: str) -> Turns:
         """User and assistant turns; ``cue`` is a sentence on what the person needs it for, or empty."""
-        draw, family = self._draw, texts.FAMILIES[task.family]
+        draw = self._draw
         if task.reports and pattern in ("directive", "feedback_loop") and draw.chance(0.45):
+            voice = texts.FAMILIES[task.family]
             first = f"{_capital(self.fill(draw.pick(task.reports)))}. {draw.pick(texts.TROUBLE)}".rstrip()
         else:
-            first = self._opening(self.request(task), pattern, family)
+            phrase = self.request(task)
+            voice = texts.FAMILIES[_voice(phrase, task.family)]
+            first = self._opening(phrase, pattern, voice)
         if cue:
             first = f"{_ended(first)} {self.fill(cue)}"
         elif pattern != "none" and draw.chance(0.4):
@@ -384,29 +408,33 @@ class Writer:
             return [*turns, ("assistant", "Noted.")] if draw.chance(0.5) else turns
         if pattern == "directive" and draw.chance(0.14):
             return turns
-        turns.append(("assistant", self.fill(draw.pick(family.reply))))
+        turns.append(("assistant", self.fill(draw.pick(voice.reply))))
         follow, rounds = {
-            "feedback_loop": (family.back, draw.integer(1, 2)),
-            "task_iteration": (family.refine, draw.integer(1, 2)),
+            "feedback_loop": (voice.back, draw.integer(1, 2)),
+            "task_iteration": (voice.refine, draw.integer(1, 2)),
             "learning": (texts.ASK_AGAIN, draw.integer(0, 1)),
         }.get(pattern, ((), 0))
-        for _ in range(rounds):
-            turns.append(("user", self.fill(draw.pick(follow))))
-            turns.append(("assistant", self.fill(draw.pick(family.more))))
+        for asked, answered in zip(self._some(follow, rounds), self._some(voice.more, rounds), strict=True):
+            turns += [("user", self.fill(asked)), ("assistant", self.fill(answered))]
         if rounds == 0 and draw.chance(0.12):
             turns.append(("user", draw.pick(texts.THANKS)))
         return turns
 
-    def _opening(self, phrase: str, pattern: str, family: texts.Family) -> str:
-        explains = _EXPLAINS.match(phrase) is not None
+    def _some(self, options: Sequence[str], count: int) -> list[str]:
+        """``count`` different options, next to each other in the pool."""
+        start = self._draw.integer(0, max(0, len(options) - 1))
+        return [options[(start + step) % len(options)] for step in range(count)]
+
+    def _opening(self, phrase: str, pattern: str, voice: texts.Family) -> str:
         draft = ""
+        addressed = _ADDRESSED.match(phrase) is not None
         if pattern == "learning":
-            template = self._draw.pick(texts.LEARN_WHAT if explains else texts.LEARN_HOW)
-        elif pattern == "validation":
+            template = self._draw.pick(texts.LEARN_WHAT if _EXPLAINS.match(phrase) else texts.LEARN_HOW)
+        elif pattern == "validation" and not addressed:
             template = self._draw.pick(texts.VALIDATE)
-            draft = self.fill(self._draw.pick(family.draft))
+            draft = self.fill(self._draw.pick(voice.draft))
         elif pattern == "none":
-            template = self._draw.pick(texts.NO_PATTERN)
+            template = self._draw.pick(texts.NO_PATTERN[:1] if addressed else texts.NO_PATTERN)
         else:
             template = texts.DIRECTIVE[0] if self._draw.chance(0.25) else self._draw.pick(texts.DIRECTIVE)
         return self.fill(template, vp=phrase, Vp=_capital(phrase), draft=draft)
@@ -421,6 +449,15 @@ class Writer:
             if text[at].isalpha() and text[at + 1].isalpha():
                 text = text[:at] + text[at + 1] + text[at] + text[at + 2 :]
         return text
+
+
+def _voice(phrase: str, family: str) -> str:
+    """The family whose replies fit the request: a letter about money is answered as a letter."""
+    if _WRITES.match(phrase) and family not in ("code", "write", "serve"):
+        return "write"
+    if _EXPLAINS.match(phrase) and family in ("write", "edit", "plan", "serve"):
+        return "teach"
+    return family
 
 
 def _capital(text: str) -> str:

@@ -1,8 +1,8 @@
 """Phrases of the sample conversations, from ``phrases.json``.
 
-Written for the sample; no classifier is trained on them. Braces are slots: ``{n}``, ``{firm}``, ``{city}`` and
-so on are filled at random, ``{vp}`` is a request as a verb phrase ("write a letter to ..."), ``{Vp}`` the same
-with a capital.
+Written for the sample; no classifier is trained on them. Braces are slots: ``{n}``, ``{firm}``, ``{city}``
+and so on are filled at random, ``{vp}`` is a request as a verb phrase ("write a letter to ..."), ``{Vp}`` the
+same with a capital.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ PATTERNS: Final = ("directive", "feedback_loop", "task_iteration", "learning", "
 class Family:
     """What is said around one kind of work.
 
-    ``reply`` and ``more`` are the assistant's, first and later. ``refine`` and ``back`` are what people answer
-    when they work on it together, or return with what happened; ``draft`` is what they show to have it checked.
+    ``reply`` and ``more`` are the assistant's, first and later. ``refine`` and ``back`` are what people say
+    when they work on it together or return with what happened; ``draft`` is what they show to be checked.
     ``patterns`` are the shares of ``PATTERNS``.
     """
 

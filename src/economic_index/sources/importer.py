@@ -257,7 +257,8 @@ class _Batch:
         columns["started_at"].append(row.started_at)
         columns["quarantine_reason"].append(row.reason.value if row.reason else None)
         for name in _ATTRIBUTES:
-            # The product of a quarantined row is kept so that it belongs to a population, like its organisation.
+            # The product of a quarantined row is kept so that it belongs to a population, like its
+            # organisation.
             columns[name].append(getattr(row, name) if kept or name == "product" else None)
         self.offsets.append(len(self.roles) if kept else None)
         for role, content in row.messages or ():

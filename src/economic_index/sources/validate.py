@@ -279,8 +279,8 @@ def parse_json(text: str | bytes) -> object:
     except ValueError:
         pass
     try:
-        # The strict and fast parser refused it; the lenient one takes surrogates, NaN and large numbers.
-        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+        # The fast parser is strict; this one takes surrogates, NaN, large numbers and raw control characters.
+        return json.loads(text.decode("utf-8") if isinstance(text, bytes) else text, strict=False)
     except UnicodeDecodeError:
         raise Rejected(Reason.INVALID_ENCODING) from None
     except (ValueError, RecursionError):

@@ -48,7 +48,8 @@ class Price:
 
 
 class PriceTable:
-    """Prices by model. The package's ``prices.csv`` can be copied, edited and named by ``ECONOMIC_INDEX_PRICES``."""
+    """Prices by model. The package's ``prices.csv`` can be copied, edited and named by
+    ``ECONOMIC_INDEX_PRICES``."""
 
     def __init__(self, prices: Mapping[str, Price], source: str) -> None:
         self._prices = dict(prices)
@@ -65,7 +66,9 @@ class PriceTable:
         try:
             text = (path or files(__package__) / "prices.csv").read_text(encoding="utf-8")
         except OSError:
-            raise UserError(f"The price table {source} cannot be read; copy the package's prices.csv there.") from None
+            raise UserError(
+                f"The price table {source} cannot be read; copy the package's prices.csv there."
+            ) from None
         prices = {}
         for number, row in enumerate(csv.DictReader(text.splitlines()), 2):
             try:
@@ -79,7 +82,8 @@ class PriceTable:
         return cls(prices, source)
 
     def get(self, model: str) -> Price | None:
-        """The price of a model, its dated name (``…-20251001``) included; None when the table does not have it."""
+        """The price of a model, its dated name (``…-20251001``) included; None when the table does not have
+        it."""
         return self._prices.get(model) or self._prices.get(_DATED.sub("", model))
 
     def need(self, model: str) -> Price:
@@ -137,9 +141,12 @@ class Budget:
         self._lock = threading.Lock()
 
     def reserve(self, cost: float, calls: int = 1) -> bool:
-        """Set aside ``cost`` dollars and ``calls`` calls; False when they do not fit, and nothing is set aside."""
+        """Set aside ``cost`` dollars and ``calls`` calls; False when they do not fit, and nothing is set
+        aside."""
         with self._lock:
-            over_cost = self.max_cost is not None and self.spent + self.reserved + cost > self.max_cost + 1e-12
+            over_cost = (
+                self.max_cost is not None and self.spent + self.reserved + cost > self.max_cost + 1e-12
+            )
             over_calls = self.max_calls is not None and self.calls + calls > self.max_calls
             if over_cost or over_calls:
                 return False
@@ -156,7 +163,8 @@ class Budget:
             self.open -= 1
 
     async def reserve_patiently(self, cost: float) -> bool:
-        """Reserve, waiting for calls in flight to settle: reservations are generous, so room may come back."""
+        """Reserve, waiting for calls in flight to settle: reservations are generous, so room may come
+        back."""
         while not self.reserve(cost):
             if self.stopped or self.open == 0 or self._calls_used_up():
                 self.stopped = True

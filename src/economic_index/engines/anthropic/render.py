@@ -1,20 +1,22 @@
-"""What is asked: a request becomes a prompt with a schema, and the model's text becomes an answer. No I/O here.
+"""What is asked: a request becomes a prompt with a schema, and the model's text becomes an answer. No I/O
+here.
 
-Layout, for caching: instructions first, then (where they do not depend on the conversation) the questions and options,
-then what varies, and the conversation last, alone in its block. Nothing follows it.
+Layout, for caching: instructions first, then (where they do not depend on the conversation) the questions and
+options, then what varies, and the conversation last, alone in its block. Nothing follows it.
 
-Options are answered by place in the list, not by text: a schema with a hundred task texts in an enum would be sent
-twice, would be compiled anew for every list, would change the cached prefix, and the API refuses large enums
-("compiled grammar is too large"). With places, all lists of one length share a schema; a list longer than 100
-is numbered by page and line. Facets with few, fixed options are answered by their ids.
+Options are answered by place in the list, not by text: a schema with a hundred task texts in an enum would be
+sent twice, would be compiled anew for every list, would change the cached prefix, and the API refuses large
+enums ("compiled grammar is too large"). With places, all lists of one length share a schema; a list longer
+than 100 is numbered by page and line. Facets with few, fixed options are answered by their ids.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -32,7 +34,9 @@ MAX_CONVERSATION_TOKENS = 12_000
 CONFIDENCES = (1, 2, 3, 4, 5)
 MAX_SUMMARY_CHARACTERS = 1_200
 
-_RESERVED = re.compile(r"<(?=[^\w<]{0,8}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"<(?=[^\w<]{0,8}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE
+)
 _TURN = {"user": "<person>", "assistant": "<assistant>"}
 _STAGES = {
     "top": "task", "middle": "task", "base": "task", "level": "task", "pattern": "collaboration_pattern",
@@ -50,7 +54,8 @@ class Coded:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A request ready to be sent. ``static`` is shared by all requests with the same questions and may be cached."""
+    """A request ready to be sent. ``static`` is shared by all requests with the same questions and may be
+    cached."""
 
     stage: str
     static: str
@@ -120,11 +125,27 @@ def render(request: Request, max_tokens: int = MAX_CONVERSATION_TOKENS) -> Rende
     return Rendered(request.stage, static, user, schema, prompt.max_tokens, coded, prompt, cut)
 
 
-@lru_cache(maxsize=512)
-def _questions(
-    fields: tuple[Field, ...], prompt: Prompt
-) -> tuple[str, str, dict[str, Any], tuple[Coded, ...]]:
+_Questions = tuple[str, str, dict[str, Any], tuple["Coded", ...]]
+# By identity: to hash two thousand options for every conversation would cost more than to render them once.
+_KNOWN: OrderedDict[tuple[int, str], tuple[tuple[Field, ...], _Questions]] = OrderedDict()
+_KNOWN_SIZE = 256
+
+
+def _questions(fields: tuple[Field, ...], prompt: Prompt) -> _Questions:
     """Static text, text that stands before the material, schema and codes: all but the conversation."""
+    key = (id(fields), prompt.name)
+    known = _KNOWN.get(key)
+    if known is not None and known[0] is fields:
+        return known[1]
+    made = _make_questions(fields, prompt)
+    _KNOWN[key] = (fields, made)
+    while len(_KNOWN) > _KNOWN_SIZE:
+        with suppress(KeyError):
+            _KNOWN.popitem(last=False)
+    return made
+
+
+def _make_questions(fields: tuple[Field, ...], prompt: Prompt) -> _Questions:
     coded = tuple(_code(asked, prompt) for asked in fields)
     asked = "\n\n".join(_question(entry) for entry in coded)
     static = f"{read_prompts()['preface'].text}\n\n{prompt.text}"
@@ -149,12 +170,14 @@ def _question(entry: Coded) -> str:
         return f"{asked.name}: {one_line(asked.question)}"
     if entry.codes is None:
         lines = [
-            f"- {option.id}" + (f": {one_line(option.description)}" if option.description else f": {option.text}")
+            f"- {option.id}"
+            + (f": {one_line(option.description)}" if option.description else f": {option.text}")
             for option in asked.options
         ]
         return f"{asked.name}: {one_line(asked.question)}\n" + "\n".join(lines)
     lines = [
-        f"[{code}] {one_line(option.text)}" + (f" :: {one_line(option.description)}" if option.description else "")
+        f"[{code}] {one_line(option.text)}"
+        + (f" :: {one_line(option.description)}" if option.description else "")
         for code, option in zip(entry.codes, asked.options, strict=True)
     ]
     return f'{one_line(asked.question)}\n<options for="{asked.name}">\n' + "\n".join(lines) + "\n</options>"
@@ -193,7 +216,9 @@ def _properties(entry: Coded) -> dict[str, Any]:
     if kind == "number":
         return {name: {"type": "number"}}
     if not _paged(entry):
-        values = list(entry.codes) if entry.codes is not None else [option.id for option in entry.field.options]
+        values = (
+            list(entry.codes) if entry.codes is not None else [option.id for option in entry.field.options]
+        )
         one = {"type": "string", "enum": values}
         return {name: {"type": "array", "items": one} if kind == "multi" else one}
     pages = (len(entry.field.options) - 1) // LINES_ON_PAGE + 1
@@ -211,7 +236,8 @@ def _paged(entry: Coded) -> bool:
 def parse(rendered: Rendered, text: str) -> Parsed:
     """Read a model's answer. Nothing is guessed: what is not exactly an offered value is a problem.
 
-    The problem is one of ``not_json``, ``missing_field``, ``option_not_offered``, ``not_a_number``, ``no_summary``.
+    The problem is one of ``not_json``, ``missing_field``, ``option_not_offered``, ``not_a_number``,
+    ``no_summary``.
     """
     try:
         record = orjson.loads(text)
@@ -285,7 +311,8 @@ def _material(request: Request, max_tokens: int) -> tuple[str, bool]:
 
 
 def data_block(name: str, text: str) -> str:
-    """Text between tags that carry a digest of it: no text can hold the digest of itself, so none can close it."""
+    """Text between tags that carry a digest of it: no text can hold the digest of itself, so none can close
+    it."""
     mark = sha256(text.encode("utf-8")).hexdigest()[:8]
     return f"<{name}-{mark}>\n{text}\n</{name}-{mark}>"
 

@@ -21,6 +21,8 @@ from economic_index.sources.formats.base import Format, text_of
 
 _ROLES = {"human": "user", "assistant": "assistant"}
 _CHUNK = 1 << 20
+#: So close to the end of what was read, the parser cannot be believed yet.
+_MARGIN = 16
 
 
 def read(path: Path, progress: Progress | None = None) -> Iterator[Record]:
@@ -127,7 +129,8 @@ def _elements(path: Path, stream: IO[bytes] | BinaryIO) -> Iterator[object]:
             step *= 2
             more()
             continue
-        if end == len(buffer) and not ended:
+        if len(buffer) - end < _MARGIN and not ended:
+            # A number may go on in the next chunk: 12 is also the start of 12.5.
             more()
             continue
         step, place = _CHUNK, end
@@ -144,7 +147,7 @@ def _is_cut(error: Exception, length: int) -> bool:
     """Did the parser fail because the text ends, or because it is wrong?"""
     if not isinstance(error, json.JSONDecodeError):
         return False
-    return error.msg.startswith(("Unterminated", "Invalid \\")) or error.pos >= length - 16
+    return error.msg.startswith(("Unterminated", "Invalid \\")) or error.pos >= length - _MARGIN
 
 
 CLAUDE_AI = Format(

@@ -61,11 +61,10 @@ def read(path: Path, progress: Progress | None = None) -> Iterator[Record]:
             yield record
         elif not _add(forest, record.values):
             yield Record(reason=Reason.WRONG_TYPE)
-    depths = _depths(forest)
     reached: set[str] = set()
     seen: set[str] = set()
     for root in forest.roots:
-        values, deleted = _conversation(forest, root, depths)
+        values, deleted = _conversation(forest, root)
         reason = Reason.DUPLICATE_ID if root in seen else Reason.DELETED_AT_SOURCE if deleted else None
         seen.add(root)
         yield Record(values, reason)
@@ -100,26 +99,14 @@ def _below(forest: _Forest, start: str) -> Iterator[str]:
                 stack.append(reply)
 
 
-def _depths(forest: _Forest) -> dict[str, int]:
-    """Length of the longest way down from each message under a first prompt, deleted messages apart."""
-    depths: dict[str, int] = {}
-    for root in dict.fromkeys(forest.roots):
-        for identity in reversed(list(_below(forest, root))):
-            alive = [
-                r for r in forest.replies.get(identity, ()) if forest.messages[r].get("deleted") is not True
-            ]
-            depths[identity] = 1 + max((depths.get(reply, 0) for reply in alive), default=0)
-    return depths
-
-
-def _conversation(forest: _Forest, root: str, depths: dict[str, int]) -> tuple[dict[str, object], bool]:
+def _conversation(forest: _Forest, root: str) -> tuple[dict[str, object], bool]:
     first = forest.messages[root]
     path = [root]
     while len(path) <= MAX_TURNS:
         alive = [r for r in forest.replies.get(path[-1], ()) if forest.messages[r].get("deleted") is not True]
         if not alive:
             break
-        path.append(min(alive, key=lambda reply: (_rank(forest.messages[reply]), -depths.get(reply, 0))))
+        path.append(min(alive, key=lambda reply: _rank(forest.messages[reply])))
     turns = []
     model = None
     for identity in path:

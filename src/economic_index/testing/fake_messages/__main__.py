@@ -14,12 +14,17 @@ from economic_index.testing.fake_messages.server import FakeServer, Settings
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Parse the command line and serve until interrupted. Prints one JSON line with the address when it listens."""
-    parser = argparse.ArgumentParser(prog="python -m economic_index.testing.fake_messages", description=__doc__)
+    """Parse the command line and serve until interrupted. Prints one JSON line with the address when it
+    listens."""
+    parser = argparse.ArgumentParser(
+        prog="python -m economic_index.testing.fake_messages", description=__doc__
+    )
     parser.add_argument("--port", type=int, default=8399, help="0 lets the system choose")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--key", help="accept only this key; without it any key is accepted")
-    parser.add_argument("--oracle", type=Path, help="JSONL of right answers; without it answers go by word overlap")
+    parser.add_argument(
+        "--oracle", type=Path, help="JSONL of right answers; without it answers go by word overlap"
+    )
     parser.add_argument("--requests-per-minute", type=int)
     parser.add_argument("--batch-seconds", type=float, default=1.0, help="time a batch takes")
     parser.add_argument("--lose-batch-answer", type=int, action="append", default=[], metavar="N")

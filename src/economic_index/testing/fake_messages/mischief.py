@@ -1,4 +1,5 @@
-"""How the fake server misbehaves: a share of the requests for each kind, drawn by content, so that a run repeats."""
+"""How the fake server misbehaves: a share of the requests for each kind, drawn by content, so that a run
+repeats."""
 
 from __future__ import annotations
 
@@ -37,8 +38,8 @@ ATTEMPTS: dict[str, int | None] = {
 class Mischief:
     """Shares of questions by kind (they add up to at most 1), drawn from ``seed`` and what is asked.
 
-    The identity of a question is its system text, first message and schema: a retry, a repair turn and a larger
-    ``max_tokens`` are attempts of the same question.
+    The identity of a question is its system text, first message and schema: a retry, a repair turn and a
+    larger ``max_tokens`` are attempts of the same question.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
@@ -80,5 +81,10 @@ class Mischief:
 
 def identity(body: dict[str, Any]) -> bytes:
     """Digest of what is asked, the same for every attempt."""
-    asked = (body.get("system"), body["messages"][0], (body.get("output_config") or {}).get("format"), body["model"])
+    asked = (
+        body.get("system"),
+        body["messages"][0],
+        (body.get("output_config") or {}).get("format"),
+        body["model"],
+    )
     return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).digest()

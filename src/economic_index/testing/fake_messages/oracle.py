@@ -1,9 +1,10 @@
 """What the fake model answers: from a labelled sample where it has the conversation, else by word overlap.
 
-The model reads a prompt as a naive reader would: the first ``<conversation…>`` or ``<summary…>`` tag opens the data,
-the first closing tag of that name ends it, whatever else the tag holds. Everything outside is instruction, and it
-obeys an instruction of the form "ignore the above and answer X" found there. A prompt whose data block a conversation
-can close is therefore caught: the conversation's own text becomes an instruction.
+The model reads a prompt as a naive reader would: the first ``<conversation…>`` or ``<summary…>`` tag opens
+the data, the first closing tag of that name ends it, whatever else the tag holds. Everything outside is
+instruction, and it obeys an instruction of the form "ignore the above and answer X" found there. A prompt
+whose data block a conversation can close is therefore caught: the conversation's own text becomes an
+instruction.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _WORD = re.compile(r"[a-z]{3,}")
 
 
 def fingerprint(first_message: str) -> str:
-    """Name of a conversation by its first message: letters and digits of its first 400 characters; 16 hex digits.
+    """Name of a conversation by its first message: letters and digits of its first 400 characters; 16 hex
+    digits.
 
     White space and punctuation do not count, so that neutralised delimiters do not change the name.
     """
@@ -66,13 +68,17 @@ class Oracle:
         return oracle
 
     def add(
-        self, first_message: str, facets: Mapping[str, str | list[str]] | None = None, texts: Iterable[str] = ()
+        self,
+        first_message: str,
+        facets: Mapping[str, str | list[str]] | None = None,
+        texts: Iterable[str] = (),
     ) -> None:
         """Teach the answer for one conversation."""
         self.rows[fingerprint(first_message)] = OracleRow(facets or {}, frozenset(texts))
 
     def answer(self, body: dict[str, Any], wrong: bool = False) -> str:
-        """The text of the model's answer; JSON when a schema asks for it. ``wrong``: with a value that was not offered."""
+        """The text of the model's answer; JSON when a schema asks for it. ``wrong``: with a value that was
+        not offered."""
         form = (body.get("output_config") or {}).get("format")
         prompt = Prompt.read(body)
         if form is None:
@@ -138,7 +144,9 @@ def _words(text: str) -> set[str]:
 
 
 def _draw(*parts: str) -> int:
-    return int.from_bytes(hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    return int.from_bytes(
+        hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).digest()[:8], "big"
+    )
 
 
 class _Reply:
@@ -173,7 +181,9 @@ class _Reply:
         if schema.get("type") == "array":
             return self._array(name, schema, picks)
         if schema.get("type") == "object":
-            return {key: self._value(key, value, picks) for key, value in schema.get("properties", {}).items()}
+            return {
+                key: self._value(key, value, picks) for key, value in schema.get("properties", {}).items()
+            }
         if "enum" in schema:
             return self._enum(name, schema["enum"], picks)
         if schema.get("type") in ("integer", "number"):
@@ -212,10 +222,13 @@ class _Reply:
         known = self.row.facets.get(name)
         if isinstance(known, list):
             return [value for value in known if value in values]
-        return [values[_draw(self.prompt.reference or "", name, str(turn)) % len(values)] for turn in range(1)]
+        return [
+            values[_draw(self.prompt.reference or "", name, str(turn)) % len(values)] for turn in range(1)
+        ]
 
     def _rows(self, schema: dict[str, Any]) -> list[dict[str, Any]]:
-        """Groups of items for the taxonomy: an assignment for each item, or names within the bounds asked for."""
+        """Groups of items for the taxonomy: an assignment for each item, or names within the bounds asked
+        for."""
         properties = schema["properties"]
         if "item" in properties:
             listed = next(iter(self.prompt.options.values()), {})
@@ -230,7 +243,10 @@ class _Reply:
         count = max(low, min(high, (low + high) // 2, len(texts)))
         step = max(1, len(texts) // count)
         chosen = [texts[(index * step) % len(texts)] for index in range(count)]
-        return [{"name": _title(text, index), "description": "Work of this kind."} for index, text in enumerate(chosen)]
+        return [
+            {"name": _title(text, index), "description": "Work of this kind."}
+            for index, text in enumerate(chosen)
+        ]
 
     def _prose(self, name: str) -> str:
         if name == "summary" and self.prompt.data:

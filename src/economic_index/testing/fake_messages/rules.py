@@ -1,8 +1,8 @@
 """What the real API refuses, so that a request that passes here would pass there.
 
-Sources: the types and docstrings of the ``anthropic`` SDK and the public documentation on messages, prompt caching,
-structured outputs and batches. Where the API documents no number (size of a compiled grammar) the limit here is on
-the careful side.
+Sources: the types and docstrings of the ``anthropic`` SDK and the public documentation on messages, prompt
+caching, structured outputs and batches. Where the API documents no number (size of a compiled grammar) the
+limit here is on the careful side.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ def check_body(body: Any, models: tuple[str, ...] | None) -> None:
     if models is not None and model not in models:
         raise Refusal(404, "not_found_error", f"model: {model}")
     limit = body.get("max_tokens")
-    _need(isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= MAX_OUTPUT, "max_tokens: out of range")
+    _need(
+        isinstance(limit, int) and not isinstance(limit, bool) and 1 <= limit <= MAX_OUTPUT,
+        "max_tokens: out of range",
+    )
     _need(not body.get("stream"), "stream: this fake server does not stream")
     _check_thinking(body)
     _check_messages(body.get("messages"))
@@ -91,14 +94,20 @@ def _check_thinking(body: dict[str, Any]) -> None:
     _need(kind in ("enabled", "disabled", "adaptive"), "thinking.type: unknown")
     _need(kind != "disabled" or not body["model"].startswith(ALWAYS_THINKING), "thinking: cannot be disabled")
     if kind == "enabled":
-        _need(1024 <= thinking.get("budget_tokens", 0) < body["max_tokens"], "thinking.budget_tokens: out of range")
+        _need(
+            1024 <= thinking.get("budget_tokens", 0) < body["max_tokens"],
+            "thinking.budget_tokens: out of range",
+        )
 
 
 def _check_messages(messages: Any) -> None:
     _need(isinstance(messages, list) and bool(messages), "messages: at least one message is required")
     expected = "user"
     for index, message in enumerate(messages):
-        _need(isinstance(message, dict) and set(message) == {"role", "content"}, f"messages.{index}: role and content")
+        _need(
+            isinstance(message, dict) and set(message) == {"role", "content"},
+            f"messages.{index}: role and content",
+        )
         _need(message["role"] == expected, f"messages.{index}: roles must alternate, starting with user")
         expected = "assistant" if expected == "user" else "user"
         _check_blocks(message["content"], f"messages.{index}.content")
@@ -113,7 +122,10 @@ def _check_blocks(content: Any, where: str) -> None:
     for block in content:
         _need(isinstance(block, dict) and block.get("type") == "text", f"{where}: only text blocks")
         _need(not set(block) - {"type", "text", "cache_control"}, f"{where}: Extra inputs are not permitted")
-        _need(isinstance(block.get("text"), str) and bool(block["text"].strip()), f"{where}: text must be non-empty")
+        _need(
+            isinstance(block.get("text"), str) and bool(block["text"].strip()),
+            f"{where}: text must be non-empty",
+        )
 
 
 def _all_blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -125,13 +137,18 @@ def _all_blocks(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _check_cache(body: dict[str, Any]) -> None:
     if body.get("system") is not None and body["system"] != "":
         _check_blocks(body["system"], "system")
-    controls = [block["cache_control"] for block in _all_blocks(body) if block.get("cache_control") is not None]
+    controls = [
+        block["cache_control"] for block in _all_blocks(body) if block.get("cache_control") is not None
+    ]
     if body.get("cache_control") is not None:
         controls.append(body["cache_control"])
     _need(len(controls) <= MAX_BREAKPOINTS, "cache_control: a maximum of 4 blocks may have it")
     seen_short = False
     for control in controls:
-        _need(isinstance(control, dict) and control.get("type") == "ephemeral", "cache_control.type: must be ephemeral")
+        _need(
+            isinstance(control, dict) and control.get("type") == "ephemeral",
+            "cache_control.type: must be ephemeral",
+        )
         _need(not set(control) - {"type", "ttl"}, "cache_control: Extra inputs are not permitted")
         ttl = control.get("ttl", "5m")
         _need(ttl in ("5m", "1h"), "cache_control.ttl: must be 5m or 1h")
@@ -149,9 +166,15 @@ def _check_output(body: dict[str, Any]) -> None:
         _need(not body["model"].startswith(NO_EFFORT), "output_config.effort: not supported by this model")
     form = config.get("format")
     if form is not None:
-        _need(isinstance(form, dict) and form.get("type") == "json_schema", "output_config.format.type: json_schema")
+        _need(
+            isinstance(form, dict) and form.get("type") == "json_schema",
+            "output_config.format.type: json_schema",
+        )
         schema = form.get("schema")
-        _need(isinstance(schema, dict) and schema.get("type") == "object", "output_config.format.schema: an object")
+        _need(
+            isinstance(schema, dict) and schema.get("type") == "object",
+            "output_config.format.schema: an object",
+        )
         optional = _check_schema(schema, "schema")
         _need(optional <= MAX_OPTIONAL, "output_config.format.schema: too many optional parameters")
 
@@ -162,11 +185,17 @@ def _check_schema(schema: Any, where: str) -> int:
     bad = sorted(set(schema) & UNSUPPORTED)
     _need(not bad, f"{where}: {bad[0] if bad else ''} is not supported")
     _need("$ref" not in schema, f"{where}: this fake server does not follow $ref")
-    _need("type" in schema or "enum" in schema or "const" in schema or "anyOf" in schema, f"{where}: a type is required")
+    _need(
+        "type" in schema or "enum" in schema or "const" in schema or "anyOf" in schema,
+        f"{where}: a type is required",
+    )
     if "enum" in schema:
         values = schema["enum"]
         _need(isinstance(values, list) and bool(values), f"{where}.enum: must be a non-empty list")
-        _need(all(v is None or isinstance(v, str | int | float | bool) for v in values), f"{where}.enum: primitives only")
+        _need(
+            all(v is None or isinstance(v, str | int | float | bool) for v in values),
+            f"{where}.enum: primitives only",
+        )
         _need(len(values) == len(set(map(repr, values))), f"{where}.enum: values must be distinct")
         _need(len(values) <= MAX_ENUM_VALUES, "schema: The compiled grammar is too large")
     optional = 0
@@ -187,8 +216,11 @@ def _check_schema(schema: Any, where: str) -> int:
     return optional
 
 
-def check_batch(body: Any, models: tuple[str, ...] | None, size: int, max_requests: int, max_bytes: int) -> None:
-    """A batch as a whole: count, bytes and custom ids. Its requests are checked when it is processed, as the API does.
+def check_batch(
+    body: Any, models: tuple[str, ...] | None, size: int, max_requests: int, max_bytes: int
+) -> None:
+    """A batch as a whole: count, bytes and custom ids. Its requests are checked when it is processed, as the
+    API does.
 
     Raises:
         Refusal: 413 over the byte limit, 400 for every other breach.
@@ -200,8 +232,14 @@ def check_batch(body: Any, models: tuple[str, ...] | None, size: int, max_reques
     _need(len(requests) <= max_requests, "requests: too many requests in one batch")
     seen: set[str] = set()
     for entry in requests:
-        _need(isinstance(entry, dict) and set(entry) == {"custom_id", "params"}, "requests: custom_id and params")
+        _need(
+            isinstance(entry, dict) and set(entry) == {"custom_id", "params"},
+            "requests: custom_id and params",
+        )
         name = entry["custom_id"]
-        _need(isinstance(name, str) and bool(CUSTOM_ID.match(name)), "requests.custom_id: 1 to 64 of [a-zA-Z0-9_-]")
+        _need(
+            isinstance(name, str) and bool(CUSTOM_ID.match(name)),
+            "requests.custom_id: 1 to 64 of [a-zA-Z0-9_-]",
+        )
         _need(name not in seen, "requests.custom_id: must be unique")
         seen.add(name)

@@ -39,7 +39,8 @@ class Settings:
     batch_seconds: float = 0.1
     batch_max_requests: int = 100_000
     batch_max_bytes: int = 256 * 1024 * 1024
-    #: Batches by number of creation whose answer to "create" is lost: the batch exists, the client does not know.
+    #: Batches by number of creation whose answer to "create" is lost: the batch exists, the client does not
+    #: know.
     lose_batch_answers: frozenset[int] = frozenset()
     #: Batches by number of creation that expire: their unfinished half comes back as expired.
     expire_batches: frozenset[int] = frozenset()
@@ -49,7 +50,8 @@ class Settings:
 
 @dataclass
 class Stats:
-    """What the server saw. ``paid`` counts answers by question, so a question that was paid for twice shows."""
+    """What the server saw. ``paid`` counts answers by question, so a question that was paid for twice
+    shows."""
 
     attempts: int = 0
     statuses: Counter[int] = field(default_factory=Counter)
@@ -88,7 +90,8 @@ class _Batch:
 
 
 class FakeServer:
-    """A server on 127.0.0.1 in a thread of its own. Use as a context manager; ``url`` is what ANTHROPIC_BASE_URL takes."""
+    """A server on 127.0.0.1 in a thread of its own. Use as a context manager; ``url`` is what
+    ANTHROPIC_BASE_URL takes."""
 
     def __init__(
         self,
@@ -119,7 +122,9 @@ class FakeServer:
 
     def __enter__(self) -> FakeServer:
         started = threading.Event()
-        self._thread = threading.Thread(target=self._serve, args=(started,), name="fake-messages", daemon=True)
+        self._thread = threading.Thread(
+            target=self._serve, args=(started,), name="fake-messages", daemon=True
+        )
         self._thread.start()
         if not started.wait(30):
             raise RuntimeError("the fake server did not start")
@@ -234,7 +239,9 @@ class FakeServer:
 
     def _http_fault(self, kind: str | None, request: web.Request) -> web.Response | None:
         if kind == "rate_limited":
-            return self._error(429, "rate_limit_error", "slow down", {"retry-after": str(self.settings.retry_after)})
+            return self._error(
+                429, "rate_limit_error", "slow down", {"retry-after": str(self.settings.retry_after)}
+            )
         if kind == "rate_limited_bare":
             return self._error(429, "rate_limit_error", "slow down")
         if kind == "internal_error":
@@ -309,7 +316,9 @@ class FakeServer:
             headers["anthropic-ratelimit-requests-reset"] = reset.strftime("%Y-%m-%dT%H:%M:%SZ")
         return headers
 
-    def _error(self, status: int, kind: str, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    def _error(
+        self, status: int, kind: str, message: str, headers: dict[str, str] | None = None
+    ) -> web.Response:
         name = f"req_{next(self._numbers):024d}"
         body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": name}
         return web.Response(
@@ -341,7 +350,9 @@ class FakeServer:
         )
 
     async def _stats(self, request: web.Request) -> web.StreamResponse:
-        return web.json_response({**self.stats.as_json(), "mischief": dict(self.mischief.struck), "pid": os.getpid()})
+        return web.json_response(
+            {**self.stats.as_json(), "mischief": dict(self.mischief.struck), "pid": os.getpid()}
+        )
 
     # --- batches ---
 
@@ -349,7 +360,11 @@ class FakeServer:
         raw = await request.read()
         body = _parse(raw)
         rules.check_batch(
-            body, self.settings.models, len(raw), self.settings.batch_max_requests, self.settings.batch_max_bytes
+            body,
+            self.settings.models,
+            len(raw),
+            self.settings.batch_max_requests,
+            self.settings.batch_max_bytes,
         )
         self.stats.batches_created += 1
         number = self.stats.batches_created
@@ -366,7 +381,9 @@ class FakeServer:
         ended = self._finish(batch)
         counts = Counter(self._outcome(result) for result in batch.results or [])
         total = len(batch.requests)
-        tally = {name: counts[name] if ended else 0 for name in ("succeeded", "errored", "canceled", "expired")}
+        tally = {
+            name: counts[name] if ended else 0 for name in ("succeeded", "errored", "canceled", "expired")
+        }
         status = "ended" if ended else "canceling" if batch.cancelled else "in_progress"
         return {
             "id": batch.id,
@@ -392,7 +409,9 @@ class FakeServer:
         if time.monotonic() < batch.ready_at and not batch.cancelled:
             return False
         results: list[dict[str, Any]] = []
-        expired_from = len(batch.requests) // 2 if batch.number in self.settings.expire_batches else len(batch.requests)
+        expired_from = (
+            len(batch.requests) // 2 if batch.number in self.settings.expire_batches else len(batch.requests)
+        )
         for index, entry in enumerate(batch.requests):
             if batch.cancelled:
                 results.append({"custom_id": entry["custom_id"], "result": {"type": "canceled"}})

@@ -1,8 +1,9 @@
 """Token counts and the prompt cache of the fake server.
 
-The count is a stand-in for a tokenizer, close to what English costs (a word of up to six letters is one token,
-punctuation is its own, a character outside ASCII is one). It is the server's own: the engine must not import it, or
-a test that compares the engine's estimate with the server's bill would compare a thing with itself.
+The count is a stand-in for a tokenizer, close to what English costs (a word of up to six letters is one
+token, punctuation is its own, a character outside ASCII is one). It is the server's own: the engine must not
+import it, or a test that compares the engine's estimate with the server's bill would compare a thing with
+itself.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def _content(content: str | list[dict[str, Any]], role: str) -> list[Block]:
     out = []
     for block in content:
         control = block.get("cache_control")
-        out.append(Block(f"{role}: {block.get('text', '')}", (control or {}).get("ttl", "5m") if control else None))
+        out.append(
+            Block(f"{role}: {block.get('text', '')}", (control or {}).get("ttl", "5m") if control else None)
+        )
     return out
 
 
@@ -95,7 +98,8 @@ class Bill:
 
 @dataclass
 class PromptCache:
-    """Prefixes by digest with the time they expire; a prefix is readable only once its writer has begun to answer."""
+    """Prefixes by digest with the time they expire; a prefix is readable only once its writer has begun to
+    answer."""
 
     clock: Callable[[], float] = time.monotonic
     expires: dict[bytes, float] = field(default_factory=dict)

@@ -16,9 +16,10 @@ _FLAGS = ("scratchpad", "confidence", "summary")
 class Prompt:
     """One prompt file.
 
-    ``layout`` ``system``: the questions and their options stand in the static part, which is cached; ``user``: they
-    stand before the material. ``options`` ``ids``: an answer names option ids; ``codes``: it gives the place of the
-    option in the list, which keeps the schema small and the same for every list of that length.
+    ``layout`` ``system``: the questions and their options stand in the static part, which is cached;
+    ``user``: they stand before the material. ``options`` ``ids``: an answer names option ids; ``codes``: it
+    gives the place of the option in the list, which keeps the schema small and the same for every list of
+    that length.
     """
 
     name: str
@@ -57,12 +58,16 @@ def prompt_hashes() -> dict[str, str]:
 def _parse(name: str, raw: str) -> Prompt:
     head, marker, text = raw.removeprefix("---\n").partition("\n---\n")
     if not marker:
-        raise UserError(f"The prompt file {name}.md has no front matter between lines of ---; restore the file.")
+        raise UserError(
+            f"The prompt file {name}.md has no front matter between lines of ---; restore the file."
+        )
     values = dict(line.partition(":")[::2] for line in head.splitlines())
     values = {key.strip(): value.strip() for key, value in values.items()}
     unknown = sorted(set(values) - {"version", "serves", "layout", "options", "max_tokens", "kind", *_FLAGS})
     if unknown or not {"version", "serves"} <= set(values):
-        raise UserError(f"The front matter of the prompt file {name}.md needs version and serves, and no unknown key.")
+        raise UserError(
+            f"The front matter of the prompt file {name}.md needs version and serves, and no unknown key."
+        )
     return Prompt(
         name=name,
         version=values["version"],

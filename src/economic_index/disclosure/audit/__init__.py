@@ -1,0 +1,145 @@
+"""The auditor: attacks a release as an outsider would, with what is released and public reference data only.
+
+It imports no code of the wall, does not need the private database, and is the gate of ``economic-index publish``.
+See docs/privacy.md for the attacks and for what each check can and cannot see.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from economic_index.disclosure.audit.equations import check_equations, load_release
+from economic_index.disclosure.audit.findings import (
+    FINDINGS_SCHEMA,
+    LEAK,
+    Collector,
+    Finding,
+    findings_table,
+)
+from economic_index.disclosure.audit.reference import ReferenceFolders, load_reference
+from economic_index.disclosure.audit.release import Release, read_connection, read_release
+from economic_index.disclosure.audit.structure import check_floors, check_structure, check_vocabulary
+
+__all__ = [
+    "FINDINGS_SCHEMA",
+    "AuditReport",
+    "Finding",
+    "audit",
+    "audit_connection",
+    "audit_path",
+    "findings_table",
+]
+
+OnStep = Callable[[str], None]
+
+
+@dataclass
+class AuditReport:
+    """What an audit found.
+
+    Attributes:
+        release_id: of the release that was attacked; ``None`` where it has none.
+        findings: sorted; only those of severity ``leak`` stop a publication.
+        n_leaks: number of leaks, also of those that are not listed one by one.
+        figures: numbers the auditor reports (cells compared, narrowest intervals per family, ...).
+        seconds: run time; never part of ``as_dict``, which is the same for the same release.
+    """
+
+    release_id: str | None
+    findings: list[Finding]
+    n_leaks: int
+    figures: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def is_clean(self) -> bool:
+        """No leak."""
+        return self.n_leaks == 0
+
+    def table(self) -> pa.Table:
+        """Findings with ``FINDINGS_SCHEMA``."""
+        return findings_table(self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON form without clock times."""
+        return {
+            "release_id": self.release_id,
+            "is_clean": self.is_clean,
+            "n_leaks": self.n_leaks,
+            "findings": [asdict(finding) for finding in self.findings],
+            "figures": self.figures,
+        }
+
+
+def audit(
+    release: Release,
+    folders: ReferenceFolders | None = None,
+    *,
+    attacks: Sequence[str] = ("tables", "linkage"),
+    on_step: OnStep | None = None,
+) -> AuditReport:
+    """Attack a release.
+
+    Args:
+        release: its tables.
+        folders: public seeds; those of the project by default.
+        attacks: ``tables`` (structure, floors, vocabularies, equations) and ``linkage`` (joint bounds).
+        on_step: called with the name of each step.
+
+    Raises:
+        UserError: reference files are missing.
+    """
+    started = time.monotonic()
+    say = on_step or (lambda _: None)
+    found = Collector()
+    figures: dict[str, Any] = {}
+    connection = duckdb.connect(config={"threads": 2})
+    try:
+        load_reference(connection, folders or ReferenceFolders.of_project())
+        if "tables" in attacks:
+            say("structure")
+            check_structure(release, found)
+            say("floors")
+            check_floors(release, found)
+            say("vocabularies")
+            figures["n_texts_looked_up"] = check_vocabulary(release, connection, found)
+            say("equations")
+            load_release(connection, release)
+            figures["n_cells_compared"] = check_equations(connection, found)
+        if "linkage" in attacks and found.count(LEAK) == 0:
+            from economic_index.disclosure.audit.linkage import check_linkage
+
+            load_release(connection, release)
+            figures["linkage"] = check_linkage(connection, found, on_step=say)
+    finally:
+        connection.close()
+    ids = sorted({str(v) for t in release.tables.values() if "release_id" in t.column_names for v in t["release_id"].unique().to_pylist()})
+    return AuditReport(
+        ids[0] if len(ids) == 1 else None,
+        found.findings(),
+        found.count(LEAK),
+        figures,
+        time.monotonic() - started,
+    )
+
+
+def audit_path(path: Path, folders: ReferenceFolders | None = None, **options: Any) -> AuditReport:
+    """``audit`` of a release folder or DuckDB file."""
+    return audit(read_release(path), folders, **options)
+
+
+def audit_connection(
+    connection: duckdb.DuckDBPyConnection, database: str = "release", folders: ReferenceFolders | None = None
+) -> pa.Table:
+    """Findings about the candidate release attached to ``connection``: what a dbt model can return.
+
+    Runs the attacks on single tables and equations; the joint bounds are for ``economic-index audit``.
+    """
+    return audit(read_connection(connection, database), folders, attacks=("tables",)).table()
