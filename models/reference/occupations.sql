@@ -102,8 +102,11 @@ matched as (
     -- BLS publishes some occupations only together (13-1020 for 13-1021 to 13-1023): then that row is theirs.
     select
         coded.*,
-        coalesce(by_2019_code.occ_code, by_own_code.occ_code, by_group.occ_code) as oews_code
+        coalesce(by_full_code.occ_code, by_2019_code.occ_code, by_own_code.occ_code, by_group.occ_code) as oews_code
     from coded
+    -- A published release may bring wages by O*NET-SOC code, in the vintage of its tasks; OEWS codes are shorter.
+    left join wages as by_full_code
+        on coded.onet_soc_code = by_full_code.occ_code
     left join wages as by_2019_code
         on substring(coded.onet_soc_2019_code, 1, 7) = by_2019_code.occ_code
     left join wages as by_own_code

@@ -58,6 +58,33 @@ rest_blocks as (
 
 ),
 
+geography_placed as (
+
+    select
+        'geography_' || cells.table_name || '|' || cells.row_key || '|'
+        || case when closure.is_own then cells.column_key else '*' end as block,
+        cells.account,
+        cells.n,
+        cells.digest
+    from {{ ref('wall_geography_cells') }} as cells
+    inner join (
+        select 'category' as table_name, row_key, column_key, is_own from {{ ref('wall_geography_category_closure') }}
+        union all
+        select 'pattern' as table_name, row_key, column_key, is_own from {{ ref('wall_geography_pattern_closure') }}
+    ) as closure
+        on
+            cells.table_name = closure.table_name
+            and cells.row_key = closure.row_key
+            and cells.column_key = closure.column_key
+
+),
+
+geography_blocks as (
+
+    {{ blocks_from_cells('geography_placed', 'block') }}
+
+),
+
 policy as (
 
     select * from {{ ref('wall_policy') }}
@@ -99,6 +126,18 @@ unioned as (
         n_two_largest,
         record_digest
     from rest_blocks
+
+    union all
+
+    select
+        split_part(block, '|', 1) as family,
+        block as block_id,
+        n,
+        n_accounts,
+        n_largest,
+        n_two_largest,
+        record_digest
+    from geography_blocks
 
     union all
 

@@ -29,6 +29,7 @@ final as (
         -- Only reviewed names leave the private side: a name that the list does not have counts as 'other'.
         case when conversations.model is not null then coalesce(assistant_models.model, 'other') end as model,
         conversations.is_extended_thinking,
+        conversations.country_code,
         {{ record_number("coalesce(conversations.conversation_id, cast(conversations.input_row as " ~ dbt.type_string() ~ "))") }} as record
     from conversations
     cross join policy

@@ -77,25 +77,40 @@ with_statistics as (
 
 ),
 
-without_accounts as (
+-- Who is left without the option. The two largest accounts are bounded by the two largest of all: stricter than the
+-- exact value, and it spares a row per option and account.
+totals as (
+
+    {{ block_statistics("(select 'all' as unit, account, n from all_accounts) as everything", ['unit']) }}
+
+),
+
+accounts_always_with as (
 
     select
-        with_statistics.block,
-        all_accounts.account,
-        all_accounts.n - coalesce(with_cells.n, 0) as n
-    from with_statistics
-    cross join all_accounts
-    left join with_cells
+        with_cells.block,
+        count(*) as n_accounts
+    from with_cells
+    inner join all_accounts
         on
-            with_statistics.block = with_cells.block
-            and all_accounts.account = with_cells.account
-    where all_accounts.n > coalesce(with_cells.n, 0)
+            with_cells.account = all_accounts.account
+            and with_cells.n = all_accounts.n
+    group by with_cells.block
 
 ),
 
 without_statistics as (
 
-    {{ block_statistics('without_accounts', ['block']) }}
+    select
+        chosen.block,
+        totals.n - chosen.n as n,
+        totals.n_accounts - coalesce(accounts_always_with.n_accounts, 0) as n_accounts,
+        totals.n_largest,
+        totals.n_two_largest
+    from with_statistics as chosen
+    cross join totals
+    left join accounts_always_with
+        on chosen.block = accounts_always_with.block
 
 ),
 
@@ -110,10 +125,10 @@ final as (
         chosen.n_two_largest,
         chosen.record_digest,
         {{ is_safe_block('chosen', 'policy') }}
-        and coalesce({{ is_safe_block('rest', 'policy') }}, false) as is_safe
+        and {{ is_safe_block('rest', 'policy') }} as is_safe
     from with_statistics as chosen
     cross join policy
-    left join without_statistics as rest
+    inner join without_statistics as rest
         on chosen.block = rest.block
 
 )

@@ -461,40 +461,15 @@ def test_unknown_formats(tmp_path: Path) -> None:
     assert format_named("auto") is None and format_named("csv") is FORMATS["canonical"]
 
 
+# fmt: off
+KEYS = [
+    "messages", "message", "content", "role", "sender", "text", "type", "sessionId", "turns", "uuid",
+    "chat_messages", "account", "body", "usage", "message_id", "parent_id", "conversation", "id", "created",
+]
+# fmt: on
 GARBAGE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "messages",
-                    "message",
-                    "content",
-                    "role",
-                    "sender",
-                    "text",
-                    "type",
-                    "sessionId",
-                    "turns",
-                    "uuid",
-                ]
-                + [
-                    "chat_messages",
-                    "account",
-                    "body",
-                    "usage",
-                    "message_id",
-                    "parent_id",
-                    "conversation",
-                    "id",
-                    "created",
-                ]
-            ),
-            inner,
-            max_size=5,
-        )
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=15,
 )
 

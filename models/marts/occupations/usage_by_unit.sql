@@ -72,7 +72,8 @@ ranked as (
 
 ),
 
--- From rounded shares, so that the last bits of a parallel sum cannot show in a released value.
+-- Rounded, so that the last bits of a parallel sum cannot show in a released value. Without two different values on
+-- both sides there is no correlation: DuckDB would give NaN.
 correlations as (
 
     select
@@ -80,6 +81,9 @@ correlations as (
         round(corr(rank_of_conversations, rank_of_accounts), 6) as correlation_spearman
     from ranked
     where share_of_accounts is not null
+    having
+        min(share_of_conversations) < max(share_of_conversations)
+        and min(share_of_accounts) < max(share_of_accounts)
 
 ),
 
@@ -104,7 +108,8 @@ final as (
         case when ranked.n_accounts_rounded is not null then correlations.correlation_pearson end as correlation_pearson,
         case when ranked.n_accounts_rounded is not null then correlations.correlation_spearman end as correlation_spearman
     from ranked
-    cross join correlations
+    left join correlations
+        on true
 
 )
 

@@ -19,6 +19,10 @@ with families as (
     union all
     select 'global_residual' as family, status, n_conversations from {{ ref('wall_public_residuals') }} where residual_level = 'global'
     union all
+    select 'geography_categories' as family, status, n_conversations from {{ ref('wall_public_geographies') }} where soc_group <> 'not_attributed'
+    union all
+    select 'geography_patterns' as family, status, n_conversations from {{ ref('wall_public_geography_patterns') }} where collaboration_pattern <> 'not_attributed'
+    union all
     select 'outcomes' as family, status, n_conversations from {{ ref('wall_public_outcomes') }}
 
 ),

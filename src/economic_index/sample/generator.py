@@ -106,7 +106,7 @@ MISSING_ACCOUNT: Final = 0.006
 
 #: Tasks in which heavy accounts have most of the conversations: task id to number of such accounts.
 DOMINATED: Final = {900105: 1, 900129: 2, 900216: 1, 900281: 1, 900479: 1, 900706: 1}
-DOMINATED_SHARE: Final = 0.7
+DOMINATED_SHARE: Final = 0.8
 #: Popularity that these tasks have at least.
 DOMINATED_WEIGHT: Final = 0.003
 
@@ -158,6 +158,7 @@ HOMEWORK: Final = (900375, 900376, 900378, 900383)
 #: Work, coursework, personal use: what a request that does not say so looks like.
 LIKELY_WORK: Final = ("likely", "non", "possibly")
 
+_PLAIN = re.compile(r" (" + "|".join(map(re.escape, texts.WORDS)) + r")(?![\w'])")
 _WRITES = re.compile(
     r"(?:write|draft|word|put together|put into|answer|reply|turn|tell [A-Z{]|announce|remind)\b"
 )
@@ -372,19 +373,19 @@ class Writer:
         return self._rewritten(task.text)
 
     def _rewritten(self, text: str) -> str:
+        """The task text with another verb, plainer words, and often without its last clause."""
         draw = self._draw
         phrase = text[0].lower() + text[1:].rstrip(".")
         for joint in (" so that ", ", including ", " before ", " according to "):
             if joint in phrase and draw.chance(0.6):
                 phrase = phrase.partition(joint)[0]
-        first, _, rest = phrase.partition(" ")
-        phrase = f"{draw.pick((*texts.VERBS.get(first, (first,)), first))} {rest}"
-        for old, new in (
-            ("clients'", "my client's"),
-            ("patients", "my patients"),
-            ("customers", "our buyers"),
-        ):
-            phrase = phrase.replace(f" {old} ", f" {new} ")
+        words = phrase.split(" ")
+        for count in (2, 1):
+            verb = " ".join(words[:count])
+            if verb in texts.VERBS:
+                phrase = " ".join([draw.pick(texts.VERBS[verb]), *words[count:]])
+                break
+        phrase = _PLAIN.sub(lambda match: f" {self.fill(draw.pick(texts.WORDS[match[1]]))}", phrase)
         if draw.chance(0.7):
             phrase += self.fill(draw.pick((" at {firm}", " in {city}", " for {firm}", " by {day}")))
         return phrase

@@ -58,6 +58,8 @@ def _pool(name: str) -> tuple[str, ...]:
 SLOTS: Final[dict[str, tuple[str, ...]]] = {name: tuple(values) for name, values in _PHRASES["slots"].items()}
 #: First verbs of a task text and what people say instead.
 VERBS: Final[dict[str, tuple[str, ...]]] = {verb: tuple(other) for verb, other in _PHRASES["verbs"].items()}
+#: Words of task texts and plainer ones.
+WORDS: Final[dict[str, tuple[str, ...]]] = {word: tuple(other) for word, other in _PHRASES["words"].items()}
 FAMILIES: Final[dict[str, Family]] = {
     name: Family(**{part: tuple(values) for part, values in parts.items()})
     for name, parts in _PHRASES["families"].items()

@@ -65,8 +65,8 @@ class LocalProposer:
         return [int(choice) for choice in _fill_empty(chosen, vectors, centres)]
 
     def rename(self, groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
-        """Verb phrases of at most 12 words, unique among the groups; the description counts the children."""
-        return [(name, "") for name in name_groups(groups)]
+        """Verb phrases of at most 12 words, unique among the groups; descriptions list typical phrases."""
+        return name_groups(groups)
 
     def _centres(self, seen: Neighbourhood) -> list[Candidate]:
         from sklearn.cluster import KMeans

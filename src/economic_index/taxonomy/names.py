@@ -22,6 +22,7 @@ MAX_WORDS = 12
 _MAX_PHRASE_WORDS = 7
 _CENTRAL_CHILDREN = 14
 _TOP_PHRASES = 24
+_TYPICAL = 6
 #: A second phrase must bring this much similarity, averaged over the children, to be worth its words.
 _PAIR_GAIN = 0.02
 
@@ -69,6 +70,8 @@ class Lexicon:
         self.first: Counter[str] = Counter()
         self.anywhere: Counter[str] = Counter()
         self.ends: Counter[str] = Counter()
+        self.full_stops: Counter[str] = Counter()
+        self.after_to: Counter[str] = Counter()
         for text in texts:
             tokens = _tokens(text)
             if not tokens:
@@ -77,19 +80,30 @@ class Lexicon:
             for token, following in zip(tokens, [*tokens[1:], ";"], strict=True):
                 word = token.lower()
                 self.anywhere[word] += 1
-                if following.lower() in _BORDERS or following.lower() in _PREPOSITIONS:
-                    self.ends[word] += 1
+                self.ends[word] += following.lower() in _BORDERS or following.lower() in _PREPOSITIONS
+                self.full_stops[word] += following == ";"
+                self.after_to[following.lower()] += word == "to"
 
     def is_verb(self, word: str) -> bool:
         """Whether statements begin with the word, often enough for it to be a verb wherever it stands."""
         word = word.lower()
         return self.first[word] >= 2 and not word.endswith(("ly", "ing")) and self.first[word] * 20 >= self.anywhere[word]
 
+    def begins_a_purpose(self, word: str) -> bool:
+        """Whether "to" before the word begins a purpose ("to ensure ..."), not a place or a person."""
+        word = word.lower()
+        return self.is_verb(word) or self.after_to[word] >= 0.3 * max(1, self.anywhere[word])
+
     def ends_a_clause(self, word: str) -> bool:
         """Whether a clause may end in the word: mostly nouns do, adjectives before a comma do not."""
         word = word.lower()
         if word in _NOT_AT_END or not word[-1:].isalnum():
             return False
+        if word.endswith("ly") and word not in _NOUNS_LIKE_ADJECTIVES:
+            return False
+        if word.endswith(("ing", "ed")):
+            # "records pertaining", "data collected": a participle ends a clause only where it ends sentences.
+            return self.full_stops[word] >= max(2.0, 0.15 * self.anywhere[word])
         if self.anywhere[word] >= 4:
             return self.ends[word] / self.anywhere[word] >= 0.25
         return word in _NOUNS_LIKE_ADJECTIVES or not _ADJECTIVE.search(word)
@@ -108,66 +122,64 @@ def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
         if not words or any(word.lower() in _PRONOUNS for word in words):
             continue
         target = " ".join(words)
-        if len(verbs) > 1 and verbs[0] != verbs[1]:
-            found.append(Phrase(f"{verbs[0]} and {verbs[1]}", target))
-        found.append(Phrase(verbs[0], target))
+        # The last verb stands beside the object, so the two always belong together ("clean or perform repairs").
+        found.append(Phrase(verbs[-1], target))
     return [phrase for phrase in dict.fromkeys(found) if phrase.words() <= _MAX_PHRASE_WORDS]
 
 
-def split_name(name: str, lexicon: Lexicon) -> list[Phrase]:
-    """The phrases that a name made here consists of."""
-    words = name.split()
-    for i in range(2, len(words) - 1):
-        if words[i] == "and" and lexicon.is_verb(words[i + 1]) and i + 2 < len(words):
-            return [_phrase(words[:i], lexicon), _phrase(words[i + 1 :], lexicon)]
-    return [_phrase(words, lexicon)] if len(words) > 1 else []
+def name_groups(groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
+    """A name and a description for each group of children.
 
-
-def name_groups(groups: Sequence[Sequence[Node]]) -> list[str]:
-    """One name per group of children: a unique verb phrase of at most 12 words that begins with a capital."""
-    children = [child for group in groups for child in group]
-    at_base = all(len(child.tasks) == 1 for child in children)
-    lexicon = Lexicon([child.name for child in children])
-    offered = [_offered(group, lexicon, at_base) for group in groups]
-    distinct = sorted({str(phrase) for phrase_list in offered for phrase in phrase_list})
+    The name is a verb phrase of at most 12 words that begins with a capital, unique in the list. The description
+    lists the typical phrases it was chosen from, separated by semicolons; the level above is named from them.
+    """
+    lexicon = Lexicon([child.name for group in groups for child in group])
+    offered = [_offered(group, lexicon) for group in groups]
+    distinct = sorted({str(phrase) for found in offered for phrase in found})
     row_of = {text: row for row, text in enumerate(distinct)}
     vectors = encode(distinct).astype(np.float64)
-    names = [""] * len(groups)
-    taken: set[str] = set()
-    ranked = sorted(range(len(groups)), key=lambda g: (-_size(groups[g]), min(t for c in groups[g] for t in c.tasks)))
     centres = np.stack([_centre(group) for group in groups])
-    for g in ranked:
+    answers = [("", "")] * len(groups)
+    taken: set[str] = set()
+    for g in sorted(range(len(groups)), key=lambda g: (-_size(groups[g]), _first_task(groups[g]))):
         found = offered[g]
-        options = []
+        options: list[str] = []
+        typical: list[str] = []
         if found:
             rows = vectors[[row_of[str(phrase)] for phrase in found]]
-            options = _ranked_names(groups[g], found, rows, centres, g)
-        names[g] = _first_free([*options, *_plain(groups[g])], taken)
-        taken.add(names[g].lower())
-    return names
+            options, typical = _ranked_names(groups[g], found, rows, centres, g)
+        name = _first_free([*options, *_plain(groups[g])], taken)
+        taken.add(name.lower())
+        answers[g] = (name, "; ".join(typical))
+    return answers
 
 
-def _offered(group: Sequence[Node], lexicon: Lexicon, at_base: bool) -> list[Phrase]:
-    """Phrases of the children nearest to the group's centre."""
-    centre = _centre(group)
-    nearness = np.stack([child.vector for child in group]) @ centre
-    order = np.argsort(-nearness, kind="stable")
-    found: dict[Phrase, None] = {}
-    limit = _CENTRAL_CHILDREN if at_base else len(group)
+def _offered(group: Sequence[Node], lexicon: Lexicon) -> Counter[Phrase]:
+    """Phrases of the children nearest to the group's centre, with how many children offer them."""
+    nearness = np.stack([child.vector for child in group]) @ _centre(group)
+    found: Counter[Phrase] = Counter()
     used = 0
-    for i in order:
-        named = phrases(group[i].name, lexicon) if at_base else split_name(group[i].name, lexicon)
-        found.update(dict.fromkeys(named))
-        used += bool(named)
-        if used >= limit:
+    for i in np.argsort(-nearness, kind="stable"):
+        child = group[int(i)]
+        if child.description:
+            offers = [Phrase(*text.split(" ", 1)) for text in child.description.split("; ") if " " in text]
+        elif len(child.tasks) == 1:
+            offers = phrases(child.name, lexicon)
+        else:
+            offers = []
+        found.update(offers)
+        # Parents carry a handful of phrases each and are few; of the tasks, the central ones are enough.
+        used += bool(offers) and not child.description
+        if used >= _CENTRAL_CHILDREN:
             break
-    return list(found)
+    return found
 
 
 def _ranked_names(
-    group: Sequence[Node], found: list[Phrase], rows: NDArray[np.float64], centres: NDArray[np.float64], own: int
-) -> list[str]:
-    """Names from the best to the worst: the best single phrase or pair first, then all others."""
+    group: Sequence[Node], offers: Counter[Phrase], rows: NDArray[np.float64], centres: NDArray[np.float64], own: int
+) -> tuple[list[str], list[str]]:
+    """Names from the best to the worst, single phrases and pairs, and the typical phrases."""
+    found = list(offers)
     children = np.stack([child.vector for child in group]).astype(np.float64)
     weights = np.array([len(child.tasks) for child in group], dtype=np.float64)
     weights /= weights.sum()
@@ -175,8 +187,10 @@ def _ranked_names(
     others = rows @ centres.T
     others[:, own] = -1.0
     words = np.array([phrase.words() for phrase in found])
-    # A name should be near its own children, not near another group, and short phrases are the general ones.
+    # A name should be near its own children and not near another group; what several children say and what is
+    # short is general.
     score = similar @ weights - 0.25 * others.max(axis=1) - 0.012 * np.abs(words - 4)
+    score += 0.02 * np.log2([offers[phrase] for phrase in found])
     best = np.argsort(-score, kind="stable")[:_TOP_PHRASES]
     singles = [(float(score[i]), _sentence(str(found[i]))) for i in best]
     pairs = []
@@ -191,7 +205,8 @@ def _ranked_names(
                 value = float(score[a]) + 2.0 * (gain - _PAIR_GAIN) + 0.1 * float(score[b])
                 pairs.append((value, _sentence(joined)))
     ordered = sorted(singles + pairs, key=lambda option: (-option[0], option[1]))
-    return [text for _, text in ordered]
+    typical = [str(found[i]) for i in best[:_TYPICAL]]
+    return [text for _, text in ordered], typical
 
 
 def _join(first: Phrase, second: Phrase) -> str | None:
@@ -263,14 +278,16 @@ def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
         hard = word in _BORDERS or word == ","
         next_is_verb = i + 1 < len(rest) and lexicon.is_verb(rest[i + 1])
         hard = hard or (word in _JOINERS and next_is_verb)
-        # "to" before a verb begins a purpose; other prepositions begin a detail that may be kept once.
-        hard = hard or (word == "to" and (next_is_verb or i + 1 >= len(rest)))
+        # Other prepositions begin a detail that may be kept once.
+        hard = hard or (word == "to" and (i + 1 >= len(rest) or lexicon.begins_a_purpose(rest[i + 1])))
         if hard or (word in _PREPOSITIONS and word != "of" and i > start):
             cuts.append(i)
         if hard or len(cuts) == 2:
             break
     good = []
-    for cut in cuts:
+    for number, cut in enumerate(cuts):
+        if number and cut < len(rest) and rest[cut].lower() in ("such", "including"):
+            continue  # "assist workers in tasks such as ...": the detail would be empty words
         words = rest[:cut]
         while words and words[-1].lower() in _JOINERS:
             words = words[:-1]
@@ -287,12 +304,6 @@ def _list_of_adjectives(words: list[str], lexicon: Lexicon) -> bool:
     return bool(_ADJECTIVE.search(last)) and last not in _NOUNS_LIKE_ADJECTIVES and lexicon.anywhere[last] < 50
 
 
-def _phrase(words: list[str], lexicon: Lexicon) -> Phrase:
-    if len(words) > 3 and words[1] == "and" and lexicon.is_verb(words[2]):
-        return Phrase(" ".join([_lowered(words[0]), *words[1:3]]), " ".join(words[3:]))
-    return Phrase(_lowered(words[0]), " ".join(words[1:]))
-
-
 def _tokens(text: str) -> list[str]:
     """Words and the punctuation that matters, without bracketed remarks and the final full stop."""
     text = re.sub(r"\([^)]*\)", " ", text).strip().rstrip(".").strip()
@@ -306,12 +317,12 @@ def _centre(group: Sequence[Node]) -> NDArray[np.float64]:
     return unit
 
 
+def _first_task(group: Sequence[Node]) -> int:
+    return min(task for child in group for task in child.tasks)
+
+
 def _size(group: Sequence[Node]) -> int:
     return sum(len(child.tasks) for child in group)
-
-
-def _lowered(word: str) -> str:
-    return word if word.isupper() and len(word) > 1 else word[:1].lower() + word[1:]
 
 
 def _sentence(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ __all__ = [
     "Finding",
     "audit",
     "audit_connection",
+    "audit_everything",
     "audit_path",
     "findings_table",
 ]
@@ -133,6 +134,42 @@ def audit(
 def audit_path(path: Path, folders: ReferenceFolders | None = None, **options: Any) -> AuditReport:
     """``audit`` of a release folder or DuckDB file."""
     return audit(read_release(path), folders, **options)
+
+
+def audit_everything(
+    path: Path,
+    folders: ReferenceFolders | None = None,
+    *,
+    into: Path | None = None,
+    canaries: Path | None = None,
+    private: Path | None = None,
+    on_step: OnStep | None = None,
+) -> AuditReport:
+    """All attacks on a release folder or DuckDB file: its tables, its bytes, and what earlier releases add.
+
+    Args:
+        into: folder of earlier releases; left out where it does not exist.
+        canaries: file of planted tokens.
+        private: private database; its ids must be in no file. Left out where it does not exist.
+    """
+    from economic_index.disclosure.audit.history import check_history
+    from economic_index.disclosure.audit.scan import scan_files
+    from economic_index.release.ledger import read_ledger
+
+    release = read_release(path)
+    report = audit(release, folders, on_step=on_step)
+    more = Collector()
+    if on_step:
+        on_step("byte scan")
+    for leak in scan_files(path, canaries=canaries, private=private):
+        more.add(*astuple(leak)[:4], leak.sentence)
+    if into is not None and into.is_dir():
+        report.figures["n_cells_compared_with_history"] = check_history(
+            release, report.release_id, into, read_ledger(into), more
+        )
+    report.findings = sorted(report.findings + more.findings())
+    report.n_leaks += more.count(LEAK)
+    return report
 
 
 def audit_connection(

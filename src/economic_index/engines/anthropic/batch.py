@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ class BatchStore:
         except BlockingIOError:
             os.close(self._claim)
             raise UserError(
-                f"Another run is using batch mode on {path}; wait until it ends, or give this run another warehouse."
+                f"Another run is using batch mode on {path}; wait until it ends, or give this run another "
+                "warehouse."
             ) from None
         except OSError as error:
             raise UserError(f"The batch store {path} cannot be opened: {error.strerror}.") from None
@@ -254,7 +256,7 @@ class BatchRunner:
         limit = min(self.settings.batch_requests, MAX_REQUESTS)
         most = min(self.settings.batch_bytes, MAX_BYTES)
         for question in questions:
-            body, price = self._body(question)
+            body = self._body(question)
             cost = self._reservation(question)
             length = len(orjson.dumps(body)) + 128
             if chunk and (len(chunk) >= limit or size + length > most):
@@ -270,10 +272,10 @@ class BatchRunner:
         if chunk:
             yield await self._submit_chunk(chunk, bodies, keys)
 
-    def _body(self, question: _Open) -> tuple[dict[str, Any], Any]:
+    def _body(self, question: _Open) -> dict[str, Any]:
         model = self.settings.model(question.rendered.stage)
         price = self.settings.prices.get(model)
-        return request_body(question.rendered, question.call, model, price, "1h"), price
+        return request_body(question.rendered, question.call, model, price, "1h")
 
     def _reservation(self, question: _Open) -> float:
         price = self.settings.prices.get(self.settings.model(question.rendered.stage))
@@ -314,7 +316,8 @@ class BatchRunner:
             if found is not None:
                 return found
         raise UserError(
-            f"{self.sender.server} does not take batches at present; run again later, nothing that was submitted is lost."
+            f"{self.sender.server} does not take batches at present; run again later, nothing that was "
+            "submitted is lost."
         )
 
     def _stop_for(self, error: anthropic.APIStatusError, model: str) -> None:
@@ -332,7 +335,7 @@ class BatchRunner:
     async def recover(self) -> None:
         """Settle every intent of an earlier run: claim its batch, or forget it if the server never got it."""
         for name, created_at, n_items in self.store.intents():
-            batch_id = await self._patiently(lambda n=name, c=created_at, i=n_items: self._look_for(n, c, i))
+            batch_id = await self._patiently(partial(self._look_for, name, created_at, n_items))
             if batch_id is None:
                 self.store.forget(name)
             else:
@@ -369,9 +372,7 @@ class BatchRunner:
         while waiting:
             still: list[str] = []
             for batch_id in waiting:
-                batch = await self._patiently(
-                    lambda b=batch_id: self.sender.client.messages.batches.retrieve(b)
-                )
+                batch = await self._patiently(partial(self.sender.client.messages.batches.retrieve, batch_id))
                 if batch.processing_status == "ended":
                     yield batch_id
                 else:
@@ -400,7 +401,7 @@ class BatchRunner:
             except (anthropic.APIConnectionError, TimeoutError):
                 await self._pause(attempt, None)
         raise UserError(
-            f"{self.sender.server} cannot be reached; what was submitted goes on there, run again to fetch it."
+            f"{self.sender.server} cannot be reached; what was submitted goes on there: run again."
         )
 
     async def _results(
@@ -423,7 +424,8 @@ class BatchRunner:
                 await self._pause(attempt, None)
         else:
             raise UserError(
-                f"The results of a batch cannot be fetched from {self.sender.server}; run again later, nothing is lost."
+                f"The results of a batch cannot be fetched from {self.sender.server}; nothing is lost: "
+                "run again later."
             )
         self.store.spend(place for _, place in left.values())
         for question, _ in left.values():

@@ -199,7 +199,8 @@ class Sender:
             self.stage(rendered.stage).retries += 1
             if self._answered == 0 and outcome.failure in ("network", "lost") and attempt >= 2:
                 raise UserError(
-                    f"No answer from {self.server}: check the network and ANTHROPIC_BASE_URL; nothing was lost, run again."
+                    f"No answer from {self.server}: check the network and ANTHROPIC_BASE_URL; nothing was "
+                    "lost, run again."
                 )
             if attempt + 1 < self.settings.attempts:
                 await asyncio.sleep(max(wait, self._backoff(attempt)))
@@ -218,8 +219,8 @@ class Sender:
         self._failed_in_a_row += 1
         if self._failed_in_a_row >= self.settings.give_up_after:
             raise UserError(
-                f"{self.server} did not answer {self._failed_in_a_row} questions in a row (last reason: {reply.failure}); "
-                "the answers so far are kept, run again later."
+                f"{self.server} did not answer {self._failed_in_a_row} questions in a row (last reason: "
+                f"{reply.failure}); the answers so far are kept, run again later."
             )
         return reply
 
@@ -303,7 +304,8 @@ class Sender:
                 except (anthropic.APIConnectionError, TimeoutError):
                     if attempt == 2:
                         raise UserError(
-                            f"{self.server} cannot be reached; check the network and ANTHROPIC_BASE_URL, then run again."
+                            f"{self.server} cannot be reached; check the network and ANTHROPIC_BASE_URL, "
+                            "then run again."
                         ) from None
                     await asyncio.sleep(self._backoff(attempt))
                 except (anthropic.APIError, TypeError, ValueError):

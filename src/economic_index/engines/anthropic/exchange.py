@@ -17,6 +17,7 @@ from economic_index.engines.base import Answer, Usage
 
 MORE_ROOM = 4
 MAX_OUTPUT_TOKENS = 32_000
+NO_USAGE = Usage()
 _ECHO = 2_000
 _NORMAL_STOPS = ("end_turn", "stop_sequence", None)
 _PROBLEMS = {
@@ -44,7 +45,7 @@ class Reply:
 
     text: str = ""
     stop: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     failure: str | None = None
 
 
@@ -90,7 +91,9 @@ class Exchange:
         self._repaired = True
         said = reply.text.strip()[:_ECHO] or "(no text)"
         why = _PROBLEMS.get(parsed.problem or "", "it was not valid")
-        again = f"This answer cannot be used: {why}. Answer once more, with the offered values exactly as written."
+        again = (
+            f"This answer cannot be used: {why}. Answer again, with the offered values exactly as written."
+        )
         messages = (
             *call.messages[:1],
             {"role": "assistant", "content": said},

@@ -75,8 +75,8 @@ class PriceTable:
                 price = _price(row)
             except (KeyError, TypeError, ValueError):
                 raise UserError(
-                    f"Line {number} of the price table {source} is not valid; keep the columns of the package's "
-                    "prices.csv and numbers in dollars per million tokens."
+                    f"Line {number} of the price table {source} is not valid; keep the columns of the "
+                    "package's prices.csv and numbers in dollars per million tokens."
                 ) from None
             prices[price.model] = price
         return cls(prices, source)
@@ -95,8 +95,8 @@ class PriceTable:
         price = self.get(model)
         if price is None:
             raise UserError(
-                f"The model {model} has no row in {self.source}; add one (set ECONOMIC_INDEX_PRICES to a copy of the "
-                "table), or name a model that has one in vars.models."
+                f"The model {model} has no row in {self.source}; add one (ECONOMIC_INDEX_PRICES may name a "
+                "copy of the table), or name a model that has one in vars.models."
             )
         return price
 

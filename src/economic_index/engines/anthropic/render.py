@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -65,6 +65,8 @@ class Rendered:
     coded: tuple[Coded, ...]
     prompt: Prompt
     cut: bool
+    #: Reads the model's text in place of ``parse``'s own rules: for work that is not about a conversation.
+    reader: Callable[[str], Parsed] | None = None
 
     def digest(self) -> bytes:
         """SHA-256 of all that is sent but the model and its parameters."""
@@ -239,11 +241,10 @@ def parse(rendered: Rendered, text: str) -> Parsed:
     The problem is one of ``not_json``, ``missing_field``, ``option_not_offered``, ``not_a_number``,
     ``no_summary``.
     """
-    try:
-        record = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return Parsed(problem="not_json")
-    if not isinstance(record, dict):
+    if rendered.reader is not None:
+        return rendered.reader(text)
+    record = read_object(text)
+    if record is None:
         return Parsed(problem="not_json")
     values: dict[str, Chosen] = {}
     for entry in rendered.coded:
@@ -255,6 +256,15 @@ def parse(rendered: Rendered, text: str) -> Parsed:
     if rendered.prompt.summary and (not isinstance(summary, str) or not summary.strip()):
         return Parsed(problem="no_summary")
     return Parsed(values, summary[:MAX_SUMMARY_CHARACTERS].strip() if summary else None)
+
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """The JSON object that a text is; None when it is none."""
+    try:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _read(entry: Coded, record: dict[str, Any]) -> Chosen | str:

@@ -98,7 +98,8 @@ def check_environment() -> str:
     keys = [os.environ.get(name, "").strip() for name in KEY_VARIABLES]
     if not any(keys):
         raise UserError(
-            "The engine anthropic needs a key in the environment variable ANTHROPIC_API_KEY; set it, or use engine: local."
+            "The engine anthropic needs a key in the environment variable ANTHROPIC_API_KEY; set it, or "
+            "use engine: local."
         )
     if any(not key.isascii() or not key.isprintable() or " " in key for key in keys if key):
         raise UserError("The key in ANTHROPIC_API_KEY holds characters that a key cannot have; set it anew.")

@@ -21,12 +21,13 @@ MAX_ENUM_VALUES = 100
 MAX_OUTPUT = 64_000
 CUSTOM_ID = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 PARAMETERS = {
-    "model", "max_tokens", "messages", "system", "metadata", "stop_sequences", "stream", "thinking", "tool_choice",
-    "tools", "service_tier", "output_config", "cache_control", "container", "inference_geo",
+    "model", "max_tokens", "messages", "system", "metadata", "stop_sequences", "stream", "thinking",
+    "tool_choice", "tools", "service_tier", "output_config", "cache_control", "container", "inference_geo",
 }  # fmt: skip
 UNSUPPORTED = {
     "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
-    "maxItems", "uniqueItems", "minProperties", "maxProperties", "patternProperties", "if", "then", "else", "not",
+    "maxItems", "uniqueItems", "minProperties", "maxProperties", "patternProperties", "if", "then", "else",
+    "not",
 }  # fmt: skip
 NO_EFFORT = ("claude-haiku-4-5", "claude-sonnet-4-5")
 ALWAYS_THINKING = ("claude-opus-5-5", "claude-fable-5", "claude-mythos-5")
@@ -228,7 +229,8 @@ def check_batch(
     if size > max_bytes:
         raise Refusal(413, "request_too_large", "request exceeds the maximum size")
     requests = body.get("requests") if isinstance(body, dict) else None
-    _need(isinstance(requests, list) and bool(requests), "requests: at least one request is required")
+    if not isinstance(requests, list) or not requests:
+        raise Refusal(400, "invalid_request_error", "requests: at least one request is required")
     _need(len(requests) <= max_requests, "requests: too many requests in one batch")
     seen: set[str] = set()
     for entry in requests:
