@@ -33,19 +33,28 @@
 
 {#
     One row with both sums where the blocks are not an exact partition of the conversations they stand for:
-    sum of `count_column` against the number of rows of `of`. Nothing at all on both sides is a partition too.
+    sum of `count_column` against the number of rows of `of`. Nothing at all on both sides is a partition too; with
+    `or_nothing` a relation without any block passes as well: that is a window that is withheld as a whole.
 #}
-{% macro difference_to_partition(relation, count_column, of, where='true', of_where='true') %}
+{% macro difference_to_partition(relation, count_column, of, where='true', of_where='true', or_nothing=false) %}
     select
         blocks.n as n_in_blocks,
         wholes.n as n_in_whole
     from (
-        select coalesce(sum({{ count_column }}), 0) as n from {{ relation }} where {{ where }}
+        select
+            count(*) as n_blocks,
+            coalesce(sum({{ count_column }}), 0) as n
+        from {{ relation }}
+        where {{ where }}
     ) as blocks
     cross join (
         select count(*) as n from {{ of }} where {{ of_where }}
     ) as wholes
-    where not coalesce(blocks.n = wholes.n, false)
+    where
+        not coalesce(blocks.n = wholes.n, false)
+        {% if or_nothing -%}
+        and blocks.n_blocks > 0
+        {%- endif %}
 {% endmacro %}
 
 {# Rows that are not published (or of an unknown status) but still show a value. #}

@@ -30,7 +30,8 @@ final as (
         case when conversations.model is not null then coalesce(assistant_models.model, 'other') end as model,
         conversations.is_extended_thinking,
         conversations.country_code,
-        {{ record_number("coalesce(conversations.conversation_id, cast(conversations.input_row as " ~ dbt.type_string() ~ "))") }} as record
+        -- A repeated id is quarantined, so only there the row's place is needed to tell two records apart.
+        {{ record_number("concat_ws('|', conversations.conversation_id, case when conversations.outcome = 'quarantined' then conversations.input_row end)") }} as record
     from conversations
     cross join policy
     left join assistant_models

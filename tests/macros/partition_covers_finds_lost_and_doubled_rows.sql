@@ -52,6 +52,18 @@ not_a_number as (
 
 ),
 
+lost_but_nothing_is_allowed as (
+
+    {{ difference_to_partition('blocks', 'n', 'conversations', "case_name = 'lost'", "outcome = 'a'", or_nothing=true) }}
+
+),
+
+nothing_and_nothing_is_allowed as (
+
+    {{ difference_to_partition('blocks', 'n', 'conversations', "case_name = 'none'", "outcome = 'b'", or_nothing=true) }}
+
+),
+
 wrong as (
 
     select 'an exact partition was refused' as problem from exact having count(*) > 0
@@ -65,6 +77,10 @@ wrong as (
     select 'missing blocks were not found' as problem from nothing_of_something having count(*) = 0
     union all
     select 'a sum that is no number was not found' as problem from not_a_number having count(*) = 0
+    union all
+    select 'a lost conversation was not found' as problem from lost_but_nothing_is_allowed having count(*) = 0
+    union all
+    select 'a withheld window was refused' as problem from nothing_and_nothing_is_allowed having count(*) > 0
 
 )
 

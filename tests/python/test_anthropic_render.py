@@ -26,7 +26,7 @@ from economic_index.testing.fake_messages.oracle import Prompt
 from economic_index.testing.fake_messages.rules import check_body
 from economic_index.testing.fake_messages.tokens import count_text, minimum_prefix
 
-TAG = re.compile(r"<\W*/?\W*(conversation|summary|person|assistant|options|items)", re.IGNORECASE)
+TAG = re.compile(r"<\W{0,60}(conversation|summary|person|assistant|options|items)", re.IGNORECASE)
 
 
 def body_of(request: Request) -> dict[str, object]:

@@ -72,7 +72,10 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Node:
-    """A task or a parent while the hierarchy grows. ``vector`` is a unit vector (384,), ``tasks`` the task ids below."""
+    """A task or a parent while the hierarchy grows.
+
+    ``vector`` (384,) is the mean of the unit vectors of the tasks below, ``tasks`` their sorted ids.
+    """
 
     name: str
     description: str
@@ -115,7 +118,10 @@ class Proposer(Protocol):
         ...
 
     def assign(
-        self, children: Sequence[Node], parents: Sequence[Candidate], order: Callable[[int], NDArray[np.int64]]
+        self,
+        children: Sequence[Node],
+        parents: Sequence[Candidate],
+        order: Callable[[int], NDArray[np.int64]],
     ) -> list[int]:
         """Position in ``parents`` for each child. ``order(i)`` is the shuffled order in which child i sees them."""
         ...
@@ -134,7 +140,9 @@ def level_sizes(n_base: int, levels: int, n_top: int) -> list[int]:
         UserError: fewer tasks than levels, so that no strictly falling sizes exist.
     """
     if n_base < levels:
-        raise UserError(f"A hierarchy of {levels} levels needs at least {levels} tasks, but there are {n_base}.")
+        raise UserError(
+            f"A hierarchy of {levels} levels needs at least {levels} tasks, but there are {n_base}."
+        )
     top = max(1, min(n_top, n_base - levels + 1))
     ratio = (n_base / top) ** (1 / (levels - 1))
     sizes = [round(top * ratio**step) for step in range(levels)]
@@ -262,16 +270,18 @@ def _one_level(
 
 
 def _parent(group: Sequence[Node], name: str, description: str) -> Node:
-    """The node above ``group``: its vector is the mean over all tasks below, made unit length."""
+    """The node above ``group``; its vector is the mean over all tasks below."""
     weights = np.array([len(child.tasks) for child in group], dtype=np.float64)
     mean = np.average(np.stack([child.vector for child in group]).astype(np.float64), axis=0, weights=weights)
-    vector = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
-    return Node(name, description, vector, tuple(sorted(task for child in group for task in child.tasks)))
+    return Node(
+        name,
+        description,
+        mean.astype(np.float32),
+        tuple(sorted(task for child in group for task in child.tasks)),
+    )
 
 
-def _what_proposers_see(
-    children: list[Node], target: int, recipe: Recipe, seed: int
-) -> list[Neighbourhood]:
+def _what_proposers_see(children: list[Node], target: int, recipe: Recipe, seed: int) -> list[Neighbourhood]:
     """Neighbourhoods with their nearest outsiders and the bounds 0.5 n to 1.5 n on the number of candidates."""
     vectors = np.stack([child.vector for child in children])
     labels = neighbourhoods(vectors, recipe.neighbourhood, seed)

@@ -11,7 +11,7 @@ from economic_index.taxonomy.build import Candidate, Neighbourhood, Node, Vector
 from economic_index.taxonomy.names import name_groups
 
 VERSION = "1"
-_REFINEMENTS = 12
+_REFINEMENTS = 30
 
 
 class LocalProposer:
@@ -33,17 +33,20 @@ class LocalProposer:
         return [self._centres(seen) for seen in neighbourhoods]
 
     def deduplicate(self, candidates: Sequence[Candidate], target: int) -> list[Candidate]:
-        """Ward clusters of the candidates, one per target; each is the unit mean of what it merged."""
+        """Ward clusters of the candidates, one per target; each is the mean of what it merged."""
         if len(candidates) <= target:
             return list(candidates)
         from scipy.cluster.hierarchy import fcluster, linkage
 
-        vectors = np.stack([candidate.vector for candidate in candidates]).astype(np.float64)
+        vectors = np.stack([candidate.vector for candidate in candidates])
         labels = _exactly(fcluster(linkage(vectors, "ward"), target, criterion="maxclust"), vectors, target)
-        return [Candidate("", "", _unit(vectors[labels == label].mean(axis=0))) for label in np.unique(labels)]
+        return [Candidate("", "", _mean(vectors[labels == label])) for label in np.unique(labels)]
 
     def assign(
-        self, children: Sequence[Node], parents: Sequence[Candidate], order: Callable[[int], NDArray[np.int64]]
+        self,
+        children: Sequence[Node],
+        parents: Sequence[Candidate],
+        order: Callable[[int], NDArray[np.int64]],
     ) -> list[int]:
         """Nearest centre, after a few rounds in which the centres move to what they were given.
 
@@ -51,18 +54,18 @@ class LocalProposer:
         fits its present parent worst.
         """
         vectors = np.stack([child.vector for child in children]).astype(np.float64)
-        weights = np.sqrt([len(child.tasks) for child in children])
+        weights = np.array([len(child.tasks) for child in children], dtype=np.float64)
         centres = np.stack([parent.vector for parent in parents]).astype(np.float64)
-        chosen = np.argmax(vectors @ centres.T, axis=1)
+        chosen = np.argmax(_fit(vectors, centres), axis=1)
         for _ in range(_REFINEMENTS):
-            chosen = _fill_empty(chosen, vectors, centres)
+            chosen = _fill_empty(chosen, _fit(vectors, centres))
             centres = _means(vectors, weights, chosen, centres)
-            moved = np.argmax(vectors @ centres.T, axis=1)
+            moved = np.argmax(_fit(vectors, centres), axis=1)
             if np.array_equal(moved, chosen):
                 break
             chosen = moved
-        chosen = _break_ties(vectors, centres, chosen, order)
-        return [int(choice) for choice in _fill_empty(chosen, vectors, centres)]
+        fit = _fit(vectors, centres)
+        return [int(choice) for choice in _fill_empty(_break_ties(fit, chosen, order), fit)]
 
     def rename(self, groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
         """Verb phrases of at most 12 words, unique among the groups; descriptions list typical phrases."""
@@ -75,57 +78,58 @@ class LocalProposer:
         vectors = np.stack([node.vector for node in (*seen.members, *seen.outsiders)])
         k = seen.at_most
         if k == 1:
-            return [Candidate("", "", _unit(vectors[:inside].mean(axis=0)))]
+            return [Candidate("", "", _mean(vectors[:inside]))]
         labels = KMeans(k, n_init=1, random_state=self.seed).fit(vectors).labels_
         mine = [label for label in range(k) if (labels[:inside] == label).any()]
-        return [Candidate("", "", _unit(vectors[labels == label].mean(axis=0))) for label in mine]
+        return [Candidate("", "", _mean(vectors[labels == label])) for label in mine]
 
 
-def _unit(vector: NDArray[np.floating]) -> Vectors:
-    """``vector`` (d,) at length one."""
-    unit: Vectors = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-    return unit
+def _mean(vectors: Vectors) -> Vectors:
+    """Mean of the rows of ``vectors`` (n, d)."""
+    mean: Vectors = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def _fit(vectors: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How well each row (n) fits each centre (k): falls with the squared distance, up to a constant per row."""
+    fit: NDArray[np.float64] = vectors @ centres.T - 0.5 * np.einsum("ij,ij->i", centres, centres)
+    return fit
 
 
 def _means(
-    vectors: NDArray[np.float64], weights: NDArray[np.float64], chosen: NDArray[np.int64], old: NDArray[np.float64]
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+    old: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Unit means (k, d) of the rows chosen for each of the k centres; a centre without rows stays."""
+    """Weighted means (k, d) of the rows chosen for each of the k centres; a centre without rows stays."""
     total = np.zeros_like(old)
     np.add.at(total, chosen, vectors * weights[:, None])
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(length > 0, total / np.maximum(length, 1e-12), old)
+    mass = np.bincount(chosen, weights=weights, minlength=len(old))[:, None]
+    return np.where(mass > 0, total / np.maximum(mass, 1e-12), old)
 
 
-def _fill_empty(
-    chosen: NDArray[np.int64], vectors: NDArray[np.float64], centres: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """The same choice with every centre used, as long as there are children enough."""
+def _fill_empty(chosen: NDArray[np.int64], fit: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The same choice with every centre used, as long as there are children enough; ``fit`` is (n, k)."""
     chosen = np.array(chosen, dtype=np.int64)
-    counts = np.bincount(chosen, minlength=len(centres))
-    fit = np.einsum("ij,ij->i", vectors, centres[chosen])
+    counts = np.bincount(chosen, minlength=fit.shape[1])
     for empty in np.flatnonzero(counts == 0):
-        gain = vectors @ centres[empty] - fit
+        gain = fit[:, empty] - fit[np.arange(len(chosen)), chosen]
         gain[counts[chosen] <= 1] = -np.inf
         child = int(np.argmax(gain))
         if not np.isfinite(gain[child]):
             break
         counts[chosen[child]] -= 1
         chosen[child], counts[empty] = empty, 1
-        fit[child] = vectors[child] @ centres[empty]
     return chosen
 
 
 def _break_ties(
-    vectors: NDArray[np.float64],
-    centres: NDArray[np.float64],
-    chosen: NDArray[np.int64],
-    order: Callable[[int], NDArray[np.int64]],
+    fit: NDArray[np.float64], chosen: NDArray[np.int64], order: Callable[[int], NDArray[np.int64]]
 ) -> NDArray[np.int64]:
     """Among parents that fit a child equally well, the first in its shuffled order."""
-    nearness = vectors @ centres.T
-    best = nearness.max(axis=1, keepdims=True)
-    level = nearness >= best - 1e-9
+    chosen = np.array(chosen, dtype=np.int64)
+    level = fit >= fit.max(axis=1, keepdims=True) - 1e-9
     for child in np.flatnonzero(level.sum(axis=1) > 1):
         shuffled = order(int(child))
         chosen[child] = shuffled[np.flatnonzero(level[child][shuffled])[0]]

@@ -27,21 +27,233 @@ _TYPICAL = 6
 _PAIR_GAIN = 0.02
 
 _PREPOSITIONS = frozenset(
-    ["about", "above", "across", "against", "along", "among", "around", "as", "at", "before", "behind", "below", "beneath", "beside", "between", "beyond", "by", "concerning", "despite", "down", "during", "for", "from", "in", "inside", "into", "near", "of", "off", "on", "onto", "out", "outside", "over", "per", "regarding", "through", "throughout", "to", "toward", "towards", "under", "until", "up", "upon", "via", "with", "within", "without"]
+    [
+        "about",
+        "above",
+        "across",
+        "against",
+        "along",
+        "among",
+        "around",
+        "as",
+        "at",
+        "before",
+        "behind",
+        "below",
+        "beneath",
+        "beside",
+        "between",
+        "beyond",
+        "by",
+        "concerning",
+        "despite",
+        "down",
+        "during",
+        "for",
+        "from",
+        "in",
+        "inside",
+        "into",
+        "near",
+        "of",
+        "off",
+        "on",
+        "onto",
+        "out",
+        "outside",
+        "over",
+        "per",
+        "regarding",
+        "through",
+        "throughout",
+        "to",
+        "toward",
+        "towards",
+        "under",
+        "until",
+        "up",
+        "upon",
+        "via",
+        "with",
+        "within",
+        "without",
+    ]
 )
 _BORDERS = frozenset(
-    ["accordance", "according", "after", "although", "because", "based", "before", "but", "despite", "during", "either", "ensuring", "even", "given", "how", "if", "including", "involving", "making", "not", "once", "prior", "related", "relating", "so", "such", "than", "that", "then", "thereby", "through", "unless", "until", "upon", "using", "utilizing", "via", "what", "when", "whenever", "where", "whether", "which", "while", "who", "whom", "whose", "why", "without"]
+    [
+        "accordance",
+        "according",
+        "after",
+        "although",
+        "because",
+        "based",
+        "before",
+        "but",
+        "despite",
+        "during",
+        "either",
+        "ensuring",
+        "even",
+        "given",
+        "how",
+        "if",
+        "including",
+        "involving",
+        "making",
+        "not",
+        "once",
+        "prior",
+        "related",
+        "relating",
+        "so",
+        "such",
+        "than",
+        "that",
+        "then",
+        "thereby",
+        "through",
+        "unless",
+        "until",
+        "upon",
+        "using",
+        "utilizing",
+        "via",
+        "what",
+        "when",
+        "whenever",
+        "where",
+        "whether",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "without",
+    ]
 ) | frozenset([";", ":", "(", ")", "--", "-", "e.g.", "i.e.", "etc.", "etc"])
 _JOINERS = frozenset(["and", "or", "and/or", "&"])
-_DETERMINERS = frozenset(["a", "an", "the", "all", "any", "each", "every", "other", "some", "various", "appropriate", "necessary", "required"])
-_PRONOUNS = frozenset(["it", "its", "them", "their", "they", "themselves", "he", "she", "his", "her", "him", "these", "this", "those", "others", "same"])
+_DETERMINERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "all",
+        "any",
+        "each",
+        "every",
+        "other",
+        "some",
+        "various",
+        "appropriate",
+        "necessary",
+        "required",
+    ]
+)
+_PRONOUNS = frozenset(
+    [
+        "it",
+        "its",
+        "them",
+        "their",
+        "they",
+        "themselves",
+        "he",
+        "she",
+        "his",
+        "her",
+        "him",
+        "these",
+        "this",
+        "those",
+        "others",
+        "same",
+    ]
+)
 _NOT_AT_END = (
-    _PREPOSITIONS | _JOINERS | _DETERMINERS | _PRONOUNS | _BORDERS
-    | frozenset(["is", "are", "be", "been", "being", "may", "can", "will", "must", "should", "also", "more", "most", "own", "specific", "new"])
+    _PREPOSITIONS
+    | _JOINERS
+    | _DETERMINERS
+    | _PRONOUNS
+    | _BORDERS
+    | frozenset(
+        [
+            "is",
+            "are",
+            "be",
+            "been",
+            "being",
+            "may",
+            "can",
+            "will",
+            "must",
+            "should",
+            "also",
+            "more",
+            "most",
+            "own",
+            "specific",
+            "new",
+        ]
+    )
 )
 _ADJECTIVE = re.compile(r"(?:al|ic|ive|ous|ary|able|ible|ful|less|ed|ish|ular|ly)$")
 _NOUNS_LIKE_ADJECTIVES = frozenset(
-    ["animal", "animals", "approval", "capital", "chemical", "clinic", "disposal", "fabric", "feed", "hospital", "journal", "manual", "material", "mechanic", "metal", "mineral", "need", "music", "panel", "personal", "potential", "proposal", "rehearsal", "removal", "rental", "signal", "speed", "seed", "terminal", "traffic", "trial", "withdrawal", "appraisal", "arrival", "survival", "portal", "medical", "logic", "topic", "public", "critic", "electronic", "vehicle", "table", "cable", "assembly", "supply", "family", "library", "salary", "summary", "diary", "dictionary"]
+    [
+        "animal",
+        "animals",
+        "approval",
+        "capital",
+        "chemical",
+        "clinic",
+        "disposal",
+        "fabric",
+        "feed",
+        "hospital",
+        "journal",
+        "manual",
+        "material",
+        "mechanic",
+        "metal",
+        "mineral",
+        "need",
+        "music",
+        "panel",
+        "personal",
+        "potential",
+        "proposal",
+        "rehearsal",
+        "removal",
+        "rental",
+        "signal",
+        "speed",
+        "seed",
+        "terminal",
+        "traffic",
+        "trial",
+        "withdrawal",
+        "appraisal",
+        "arrival",
+        "survival",
+        "portal",
+        "medical",
+        "logic",
+        "topic",
+        "public",
+        "critic",
+        "electronic",
+        "vehicle",
+        "table",
+        "cable",
+        "assembly",
+        "supply",
+        "family",
+        "library",
+        "salary",
+        "summary",
+        "diary",
+        "dictionary",
+    ]
 ) - frozenset(["medical", "personal", "electronic", "potential"])
 _TOKEN = re.compile(r"[,;:()]|--|[^\s,;:()]+")
 
@@ -87,7 +299,11 @@ class Lexicon:
     def is_verb(self, word: str) -> bool:
         """Whether statements begin with the word, often enough for it to be a verb wherever it stands."""
         word = word.lower()
-        return self.first[word] >= 2 and not word.endswith(("ly", "ing")) and self.first[word] * 20 >= self.anywhere[word]
+        return (
+            self.first[word] >= 2
+            and not word.endswith(("ly", "ing"))
+            and self.first[word] * 20 >= self.anywhere[word]
+        )
 
     def begins_a_purpose(self, word: str) -> bool:
         """Whether "to" before the word begins a purpose ("to ensure ..."), not a place or a person."""
@@ -176,7 +392,11 @@ def _offered(group: Sequence[Node], lexicon: Lexicon) -> Counter[Phrase]:
 
 
 def _ranked_names(
-    group: Sequence[Node], offers: Counter[Phrase], rows: NDArray[np.float64], centres: NDArray[np.float64], own: int
+    group: Sequence[Node],
+    offers: Counter[Phrase],
+    rows: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    own: int,
 ) -> tuple[list[str], list[str]]:
     """Names from the best to the worst, single phrases and pairs, and the typical phrases."""
     found = list(offers)
@@ -215,9 +435,11 @@ def _join(first: Phrase, second: Phrase) -> str | None:
         verbs = dict.fromkeys([*first.verb.split(" and "), *second.verb.split(" and ")])
         joined = f"{' and '.join(verbs)} {first.object}" if len(verbs) == 2 else None
     elif first.verb == second.verb:
-        small = {word.lower() for word in first.object.split()} & {word.lower() for word in second.object.split()}
-        prepositional = {first.object.split()[0].lower(), second.object.split()[0].lower()} & _PREPOSITIONS
-        joined = None if small or prepositional else f"{first.verb} {first.object} and {second.object}"
+        small = {word.lower() for word in first.object.split()} & {
+            word.lower() for word in second.object.split()
+        }
+        simple = not any(word.lower() in _PREPOSITIONS for word in f"{first.object} {second.object}".split())
+        joined = f"{first.verb} {first.object} and {second.object}" if simple and not small else None
     elif " and " in str(first) and " and " in str(second):
         joined = None
     else:
@@ -293,7 +515,11 @@ def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
             words = words[:-1]
         stopped_by_comma = cut < len(rest) and rest[cut] == ","
         enough = len(words) > start
-        if enough and lexicon.ends_a_clause(words[-1]) and not (stopped_by_comma and _list_of_adjectives(words, lexicon)):
+        if (
+            enough
+            and lexicon.ends_a_clause(words[-1])
+            and not (stopped_by_comma and _list_of_adjectives(words, lexicon))
+        ):
             good.append(words)
     return good
 
@@ -301,13 +527,18 @@ def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
 def _list_of_adjectives(words: list[str], lexicon: Lexicon) -> bool:
     """Whether a clause before a comma is probably the first of several adjectives ("financial, legal, or ...")."""
     last = words[-1].lower()
-    return bool(_ADJECTIVE.search(last)) and last not in _NOUNS_LIKE_ADJECTIVES and lexicon.anywhere[last] < 50
+    return (
+        bool(_ADJECTIVE.search(last)) and last not in _NOUNS_LIKE_ADJECTIVES and lexicon.anywhere[last] < 50
+    )
 
 
 def _tokens(text: str) -> list[str]:
     """Words and the punctuation that matters, without bracketed remarks and the final full stop."""
     text = re.sub(r"\([^)]*\)", " ", text).strip().rstrip(".").strip()
-    return [token.rstrip(".") if token not in ("e.g.", "i.e.", "etc.") else token for token in _TOKEN.findall(text)]
+    return [
+        token.rstrip(".") if token not in ("e.g.", "i.e.", "etc.") else token
+        for token in _TOKEN.findall(text)
+    ]
 
 
 def _centre(group: Sequence[Node]) -> NDArray[np.float64]:

@@ -63,7 +63,9 @@ def score_hierarchy(
     row_of = {task: i for i, task in enumerate(tasks)}
     usable = [link for link in links if link.task_id in row_of]
     if not usable:
-        raise UserError("No task of the hierarchy has a work activity in Tasks to DWAs; there is nothing to score.")
+        raise UserError(
+            "No task of the hierarchy has a work activity in Tasks to DWAs; there is nothing to score."
+        )
     index = np.array([row_of[link.task_id] for link in usable])
     vectors = encode([texts[task] for task in tasks])
     rng = np.random.default_rng(seed)

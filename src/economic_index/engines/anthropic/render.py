@@ -35,7 +35,7 @@ CONFIDENCES = (1, 2, 3, 4, 5)
 MAX_SUMMARY_CHARACTERS = 1_200
 
 _RESERVED = re.compile(
-    r"<(?=[^\w<]{0,8}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE
+    r"<(?=\W{0,64}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE
 )
 _TURN = {"user": "<person>", "assistant": "<assistant>"}
 _STAGES = {
