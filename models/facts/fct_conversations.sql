@@ -86,8 +86,8 @@ decided as (
             when intake.intake_outcome <> 'to_label' then intake.intake_reason
             when screens.status = 'ok' and screens.option_id = 'no' then 'not_occupational'
             when assigned.status = 'ok' and assigned.option_id = 'none' then 'no_task_fits'
-            when screens.status in ('invalid', 'refused') then screens.reason
-            when assigned.status in ('invalid', 'refused') then assigned.reason
+            when screens.status in ('invalid', 'refused') then coalesce(screens.reason, screens.status)
+            when assigned.status in ('invalid', 'refused') then coalesce(assigned.reason, assigned.status)
             when assigned.status = 'ok' and assigned.task_id is null then 'task_not_in_taxonomy'
             when assigned.status = 'ok' and screens.status = 'ok' then null
             else coalesce(screens.reason, assigned.reason, 'no_answer')

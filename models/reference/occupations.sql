@@ -1,5 +1,3 @@
--- depends_on: {{ ref('soc_major_groups') }} (so that a partial build has what the relationship test reads)
-
 with
 
 occupations as (

@@ -24,13 +24,19 @@ PATTERN = Field(
     "choice",
     tuple(Option(name, name, f"Is {name}.") for name in ("directive", "learning", "none")),
 )
-SKILL = Field("skill", "Which skills?", "multi", tuple(Option(n, n) for n in ("writing", "science", "speaking")))
+SKILL = Field(
+    "skill", "Which skills?", "multi", tuple(Option(n, n) for n in ("writing", "science", "speaking"))
+)
 NUMBER = Field("hours", "How many hours?", "number", ())
 FAST = {"backoff": 0.01, "longest_backoff": 0.05, "poll": 0.02, "longest_poll": 0.1}
 
 
 def conversation(number: int, text: str | None = None, turns: int = 1) -> Conversation:
-    said = text if text is not None else f"Please help me with matter {number}: a letter about topic {number * 7}."
+    said = (
+        text
+        if text is not None
+        else f"Please help me with matter {number}: a letter about topic {number * 7}."
+    )
     messages = [Message("user", said), Message("assistant", "Here it is.")]
     for turn in range(1, turns):
         messages += [Message("user", f"And then {turn}?"), Message("assistant", f"Then {turn}.")]
@@ -38,7 +44,9 @@ def conversation(number: int, text: str | None = None, turns: int = 1) -> Conver
 
 
 def tasks(count: int, prefix: str = "Do the work called") -> Field:
-    return Field("task", "Which task?", "choice", tuple(Option(str(900 + i), f"{prefix} {i}.") for i in range(count)))
+    return Field(
+        "task", "Which task?", "choice", tuple(Option(str(900 + i), f"{prefix} {i}.") for i in range(count))
+    )
 
 
 def screens(count: int) -> list[Request]:

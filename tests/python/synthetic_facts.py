@@ -22,6 +22,8 @@ def make_facts(
     models: tuple[str, ...] = ("other", "small", "large"),
     unanswered: float = 0.01,
     tasks: list[int] | None = None,
+    countries: tuple[str, ...] = (),
+    uses: bool = True,
 ) -> tuple[pa.Table, pa.Table]:
     """``n`` conversations over the sample taxonomy; returns (facts, labels).
 
@@ -41,6 +43,8 @@ def make_facts(
     outcome = draw.choice(len(OUTCOMES), n, p=[0.86, 0.08, 0.03, 0.004, 0.001, 0.02, 0.005])
     model = draw.choice(len(models), n, p=np.array([0.7, 0.25, 0.05])[: len(models)] if len(models) == 3 else None)
     thinking = draw.random(n)
+    share = 0.5 ** np.arange(1, len(countries) + 1)
+    country = draw.choice(len(countries), n, p=share / share.sum()) if countries else []
     classified = outcome == 0
     ids = np.array([f"conv-{seed}-{i:07d}" for i in range(n)])
     facts = {
@@ -52,7 +56,7 @@ def make_facts(
         "model": [models[m] for m in model],
         "product": [None] * n,
         "language": [None] * n,
-        "country_code": [None] * n,
+        "country_code": [countries[c] for c in country] if countries else [None] * n,
         "region_code": [None] * n,
         "is_extended_thinking": [bool(t < 0.3) if t < 0.9 else None for t in thinking],
         "outcome": [OUTCOMES[o] for o in outcome],
@@ -72,7 +76,7 @@ def make_facts(
 
     for rate, skill in zip((0.6, 0.4, 0.3, 0.5, 0.01, 0.0005), SKILLS, strict=True):
         add(classified & (draw.random(n) < rate), "skill", [skill] * n)
-    for facet, chances in zip(USES, ([0.4, 0.4, 0.15, 0.05], [0.05, 0.1, 0.15, 0.7], [0.02, 0.08, 0.3, 0.6]), strict=True):
+    for facet, chances in zip(USES if uses else (), ([0.4, 0.4, 0.15, 0.05], [0.05, 0.1, 0.15, 0.7], [0.02, 0.08, 0.3, 0.6]), strict=False):
         answer = draw.choice(4, n, p=chances)
         add(classified & (draw.random(n) >= unanswered), facet, [ANSWERS[a] for a in answer])
     labels = {**rows, "confidence": [None] * len(rows["facet"])}

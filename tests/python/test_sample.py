@@ -254,7 +254,7 @@ def test_types_follow_the_contract(sample: tuple[pa.Table, pa.Table]) -> None:
         types["messages"].startswith("list<") and "struct<role: string, content: string>" in types["messages"]
     )
     assert conversations.num_rows == truth.num_rows == N
-    assert truth["input_row"].to_pylist() == list(range(N))
+    assert truth["input_row"].to_pylist() == list(range(1, N + 1))
     assert truth["conversation_id"].equals(conversations["conversation_id"])
 
 

@@ -54,7 +54,11 @@ select
 from {{ ref('fct_conversations') }}
 """,
     "facts/fct_conversations.sql": "select * from read_parquet('{{ env_var(\"STUB_FACTS\") }}')\n",
-    "facts/fct_conversation_labels.sql": "select * from read_parquet('{{ env_var(\"STUB_LABELS\") }}')\n",
+    "facts/fct_conversation_labels.sql": """
+select facts.input_row, labels.*
+from read_parquet('{{ env_var("STUB_LABELS") }}') as labels
+inner join {{ ref('fct_conversations') }} as facts on labels.conversation_id = facts.conversation_id
+""",
     "taxonomy/task_hierarchy_built.sql": """
 with groups as (
     select task_id, min(soc_major_code) as g, min(onet_soc_code) as o
@@ -104,7 +108,7 @@ def _strip_tests(node: Any) -> Any:
     return node
 
 
-def make_project(folder: Path) -> Path:
+def make_project(folder: Path, patch: Path | None = None) -> Path:
     """Copy of the project without engines, sources and tests; the facts are stubs that read Parquet files."""
     project = folder / "project"
     if project.exists():
@@ -121,6 +125,8 @@ def make_project(folder: Path) -> Path:
         path = project / "models" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(sql, encoding="utf-8")
+    if patch is not None:
+        shutil.copytree(patch, project, dirs_exist_ok=True)
     for path in project.rglob("*.yml"):
         document = _strip_tests(yaml.safe_load(path.read_text(encoding="utf-8")))
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
@@ -145,10 +151,11 @@ def run_wall(
     models: tuple[str, ...] = ("other",),
     select: str | None = None,
     policy: str = "strict",
+    patch: Path | None = None,
 ) -> Built:
     """Seed and run the wall and the marts on ``facts`` (FACT_SCHEMA) and ``labels`` (LABEL_SCHEMA)."""
     folder.mkdir(parents=True, exist_ok=True)
-    project = make_project(folder)
+    project = make_project(folder, patch)
     pq.write_table(facts.cast(FACT_SCHEMA), folder / "facts.parquet")
     pq.write_table(labels.cast(LABEL_SCHEMA), folder / "labels.parquet")
     rows = "".join(f"{name},{name.title()} model\n" for name in models)

@@ -25,6 +25,14 @@ rests as (
 
 ),
 
+published_rests as (
+
+    select distinct soc_major_code
+    from rests
+    where n_conversations is not null
+
+),
+
 parts as (
 
     select * from allocated
@@ -33,6 +41,17 @@ parts as (
     union all
 
     select * from rests
+
+    union all
+
+    -- Where nothing of the group's rest is published, what its tasks do not attribute still belongs to its total.
+    select allocated.*
+    from allocated
+    left join published_rests
+        on allocated.soc_major_code = published_rests.soc_major_code
+    where
+        allocated.collaboration_pattern = 'not_attributed'
+        and published_rests.soc_major_code is null
 
 ),
 

@@ -3,7 +3,6 @@
     Only for an imported release (economic-index import-release). Which edition it is shows in its number of conversations.
     Numbers that no release allows to recompute stand in the table too, with the reason.
 #}
-{{ config(enabled=is_imported()) }}
 with published_numbers as (
 
     select * from {{ ref('published_numbers') }}

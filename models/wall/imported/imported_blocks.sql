@@ -3,7 +3,6 @@
     Interaction types of a published release come from a sample of their own, so they cannot be crossed with its tasks:
     they fill the last rest of the pattern family, which is the part of collaboration_usage that no task shows.
 #}
-{{ config(enabled=is_imported()) }}
 with spine_blocks as (
 
     select * from {{ ref('imported_spine_blocks') }}

@@ -1,5 +1,4 @@
 -- Grain: one row per count of an imported release. Counts come as published: they are not rounded a second time.
-{{ config(enabled=is_imported()) }}
 with blocks as (
 
     select * from {{ ref('imported_blocks') }}

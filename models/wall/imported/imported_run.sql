@@ -1,5 +1,4 @@
 -- Grain: one row: the identity of an imported release. It hashes public files only, so it needs no key.
-{{ config(enabled=is_imported()) }}
 with release as (
 
     select * from {{ imported_table('run') }}

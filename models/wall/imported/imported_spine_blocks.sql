@@ -1,5 +1,4 @@
 -- Grain: one row per block of an imported release: its tasks, its residuals, and what no task of the taxonomy takes.
-{{ config(enabled=is_imported()) }}
 with tasks as (
 
     select * from {{ ref('tasks') }}

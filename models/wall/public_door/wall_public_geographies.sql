@@ -40,13 +40,13 @@ listed as (
 
 blocks as (
 
-    select * from {{ ref('wall_blocks') }}
+    select * from {{ door('blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

@@ -45,13 +45,13 @@ listed as (
 
 blocks as (
 
-    select * from {{ ref('wall_blocks') }}
+    select * from {{ door('blocks') }}
 
 ),
 
 draws as (
 
-    select * from {{ ref('wall_draws') }}
+    select * from {{ door('draws') }}
 
 ),
 

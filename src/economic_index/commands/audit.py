@@ -30,6 +30,9 @@ def audit_command(
     canaries: Annotated[
         Path | None, typer.Option(help="Text file of planted tokens, one a line, that must be in no file.")
     ] = None,
+    naive: Annotated[
+        bool, typer.Option("--naive", help="Also count what naive 15/5 suppression of the same conversations would leak.")
+    ] = False,
     releases: Annotated[
         Path | None, typer.Option(help="Folder of earlier releases; ECONOMIC_INDEX_RELEASES or releases/ by default.")
     ] = None,
@@ -49,6 +52,10 @@ def audit_command(
         found = audit_everything(
             target or candidate_database(), into=into, canaries=canaries, private=private_database(), on_step=on_step
         )
+    if naive:
+        from economic_index.disclosure.audit.naive import naive_of_private
+
+        found.figures["naive_suppression"] = naive_of_private(private_database())
     typer.echo(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else describe(found))
     raise typer.Exit(0 if found.is_clean else 1)
 
@@ -87,6 +94,11 @@ def describe(report: AuditReport) -> str:
         lines.append(
             f"  {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']} exact, {figures['n_narrow']} narrower "
             f"than 10, {figures['n_proven_present']} proven present, narrowest interval {figures['narrowest']}"
+        )
+    for family, figures in report.figures.get("naive_suppression", {}).items():
+        lines.append(
+            f"  naive suppression, {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']:,} exact, "
+            f"{figures['n_narrow']:,} narrower than 10, {figures['n_proven_present']:,} proven present"
         )
     return "\n".join(lines)
 

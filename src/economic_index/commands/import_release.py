@@ -20,16 +20,22 @@ def register(app: typer.Typer) -> None:
 def import_release_command(
     source: Annotated[Path, typer.Argument(help="Folder with the files of the release.", metavar="DIR")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to write; <warehouse>/imported/<name> by default.")
+        Path | None,
+        typer.Option("--output", "-o", help="Folder to write; <warehouse>/imported/<name> by default."),
     ] = None,
     taxonomy: Annotated[
         Path | None, typer.Option(help="Folder with task statements and wages, where the release has none.")
     ] = None,
-    zones: Annotated[Path | None, typer.Option(help="An official 'Job Zones.txt' to use for job zones.")] = None,
-    crosswalk: Annotated[
-        Path | None, typer.Option(help="O*NET-SOC 2010 to 2019 crosswalk (CSV), for zones of the later vintage.")
+    zones: Annotated[
+        Path | None, typer.Option(help="An official 'Job Zones.txt' to use for job zones.")
     ] = None,
-    edition: Annotated[str | None, typer.Option(help="Which of several task files: v1 or v2; the newest.")] = None,
+    crosswalk: Annotated[
+        Path | None,
+        typer.Option(help="O*NET-SOC 2010 to 2019 crosswalk (CSV), for zones of the later vintage."),
+    ] = None,
+    edition: Annotated[
+        str | None, typer.Option(help="Which of several task files: v1 or v2; the newest.")
+    ] = None,
     soc_vintage: Annotated[str | None, typer.Option("--soc-vintage", help="2010 or 2019.")] = None,
     total: Annotated[
         int | None, typer.Option(min=1, help="Number of conversations that the task percentages are of.")
@@ -41,7 +47,7 @@ def import_release_command(
 ) -> None:
     """Read a published release, already aggregated, so that the same marts can be built from it."""
     from economic_index.errors import UserError
-    from economic_index.paths import warehouse
+    from economic_index.paths import project_root, warehouse
     from economic_index.release.flat_taxonomy import TaxonomyOptions
     from economic_index.release.import_release import Options, import_release
 
@@ -53,7 +59,7 @@ def import_release_command(
     name = source.resolve().name + (f"-{edition}" if edition else "")
     target = (output or warehouse() / "imported" / name).resolve()
     options = Options(edition, total, pattern_total, TaxonomyOptions(taxonomy, zones, crosswalk, soc_vintage))
-    report = import_release(source, target, options)
+    report = import_release(source, target, project_root() / "seeds" / "installed" / target.name, options)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False) if as_json else describe(report))
 
 
@@ -67,7 +73,8 @@ HOW = {
 def describe(report: Report) -> str:
     """The report for people, a few lines."""
     lines = [
-        f"{report.task_file}: {report.n_tasks:,} tasks of {report.total:,} conversations ({HOW[report.total_source]})",
+        f"{report.task_file}: {report.n_tasks:,} tasks of {report.total:,} conversations "
+        f"({HOW[report.total_source]})",
     ]
     if report.pattern_file:
         lines.append(
@@ -78,7 +85,7 @@ def describe(report: Report) -> str:
     lines += [f"  {note}" for note in report.notes]
     lines += [
         f"Written to {report.output}; build the marts from it with",
-        f"  ECONOMIC_INDEX_TAXONOMY={report.taxonomy_folder} \\",
+        f"  ECONOMIC_INDEX_TAXONOMY=seeds/installed/{Path(report.taxonomy_folder).name} \\",
         f"  ECONOMIC_INDEX_IMPORTED_RELEASE={report.output} dbt build --select +path:models/marts",
     ]
     return "\n".join(lines)

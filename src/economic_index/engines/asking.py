@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]
 
 #: An answer waits at most this long, or for this many others, before it is committed. One commit with
 #: ``synchronous = FULL`` costs a disk flush (1 to 20 ms): too much per answer for a fast engine, nothing per batch.
-COMMIT_SECONDS = 0.5
+COMMIT_SECONDS = 0.05
 COMMIT_ANSWERS = 200
 
 

@@ -34,9 +34,10 @@ def recover_total(percentages: Sequence[float], largest: int = LARGEST_TOTAL) ->
     """The smallest total of which every percentage is a whole count, or None where the digits do not tell.
 
     Each percentage printed in full is 100 * c / N in lowest terms; N is the least common multiple of the
-    denominators. Percentages cut to a few decimals have denominators that have nothing to do with each other, and
-    their multiple runs away. If all counts of a release share a divisor (rounded to base 5, say), the smallest total
-    is that much too small: then the release must name it.
+    denominators. Of percentages cut to a few decimals every one is a whole count over a power of ten, so a
+    total
+    made of twos and fives alone says nothing. If all counts of a release share a divisor (rounded to base
+    5, say), the smallest total is that much too small: then the release must name it.
 
     Args:
         percentages: numbers in 0..100.
@@ -53,7 +54,15 @@ def recover_total(percentages: Sequence[float], largest: int = LARGEST_TOTAL) ->
         total = math.lcm(total, guess.denominator)
         if total > largest:
             return None
-    return total if total > 1 else None
+    return None if is_power_of_ten_divisor(total) else total
+
+
+def is_power_of_ten_divisor(total: int) -> bool:
+    """Does ``total`` divide a power of ten, 1 included?"""
+    for prime in (2, 5):
+        while total % prime == 0:
+            total //= prime
+    return total == 1
 
 
 def counts_over(percentages: Sequence[float], total: int, source: str) -> Counts:

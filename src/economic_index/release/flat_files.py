@@ -32,7 +32,8 @@ def read_table(
 ) -> list[dict[str, str]]:
     """Rows of a CSV file with a header, reduced to the named columns; cells are trimmed text.
 
-    Column names are compared without regard to case and white space. Rows that are empty throughout are skipped.
+    Column names are compared without regard to case and white space. Rows that are empty throughout are
+    skipped.
 
     Args:
         path: the file, UTF-8 with or without a byte-order mark.
@@ -54,7 +55,9 @@ def read_table(
     except UnicodeDecodeError as error:
         raise UserError(f"The file {path} is not UTF-8 text; save it as UTF-8 CSV.") from error
     except csv.Error as error:
-        raise UserError(f"The file {path} is not valid CSV (near line {reader.line_num}); save it again as CSV.") from error
+        raise UserError(
+            f"The file {path} is not valid CSV (near line {reader.line_num}); save it again as CSV."
+        ) from error
 
 
 def _positions(
@@ -67,7 +70,9 @@ def _positions(
         if len(places) > 1:
             raise UserError(f"The file {path} has the column '{column}' more than once; leave one of them.")
         if not places and column in required:
-            raise UserError(f"The file {path} has no column '{column}'; give the column that holds it this name.")
+            raise UserError(
+                f"The file {path} has no column '{column}'; give the column that holds it this name."
+            )
         positions[column] = places[0] if places else None
     return positions
 
@@ -79,7 +84,9 @@ def _rows(
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != width:
-            raise UserError(f"Row {number} of {path} has {len(cells)} cells where the header has {width}; mend that row.")
+            raise UserError(
+                f"Row {number} of {path} has {len(cells)} cells where the header has {width}; mend that row."
+            )
         yield {name: "" if place is None else cells[place].strip() for name, place in positions.items()}
 
 
@@ -94,10 +101,15 @@ def percentage(path: Path, number: int, text: str) -> float:
     except ValueError:
         value = float("nan")
     if not 0 <= value <= 100:
-        raise UserError(f"Data row {number} of {path} has a percentage that is not a number from 0 to 100; mend that cell.")
+        raise UserError(
+            f"Data row {number} of {path} has a percentage that is not a number from 0 to 100; mend that "
+            f"cell."
+        )
     return value
 
 
 def normalised(text: str) -> str:
-    """A task text as the project compares them: lower case, white space collapsed (macros/compat/normalised_text.sql)."""
+    """A task text as the project compares them: lower case, white space collapsed
+    (macros/compat/normalised_text.sql).
+    """
     return re.sub(r"[ \t\n\r\f\v]+", " ", text).strip(" ").lower()

@@ -15,26 +15,34 @@ from economic_index.release.flat_files import normalised, read_table
 STATEMENTS = "onet_task_statements.csv"
 WAGES = "wage_data.csv"
 EMPLOYMENT = "bls_employment_may_2023.csv"
-# Hourly values and -1 stand in the same column as yearly salaries: published_numbers recipe, the paper's Figure 6.
+# Hourly values and -1 stand in the same column as yearly salaries: published_numbers recipe, the paper's
+# Figure 6.
 LOWEST_YEARLY_SALARY = 100
 # Statement files whose O*NET release is known from their content.
 KNOWN_STATEMENTS = {"82e4c418dc08475ef1263ad1e8c66ffa3357291370cd35ee1065ecea590597ec": "20.1"}
 # Computer occupations were renumbered between the vintages, and every release so far has them.
-ONLY_IN = {"2010": {"15-1131.00", "15-1132.00", "15-1133.00"}, "2019": {"15-1251.00", "15-1252.00", "15-1254.00"}}
+ONLY_IN = {
+    "2010": {"15-1131.00", "15-1132.00", "15-1133.00"},
+    "2019": {"15-1251.00", "15-1252.00", "15-1254.00"},
+}
 
 HEADERS: dict[str, Sequence[str]] = {
     "onet_occupations": ["onet_soc_code", "title", "description"],
     "onet_task_statements": [
-        "onet_soc_code", "task_id", "task", "task_type", "incumbents_responding", "task_date", "domain_source",
+        *("onet_soc_code", "task_id", "task", "task_type"),
+        *("incumbents_responding", "task_date", "domain_source"),
     ],
     "onet_job_zones": ["onet_soc_code", "job_zone"],
     "onet_iwa_reference": ["element_id", "iwa_id", "iwa_title"],
     "onet_dwa_reference": ["element_id", "iwa_id", "dwa_id", "dwa_title"],
     "onet_tasks_to_dwas": ["onet_soc_code", "task_id", "dwa_id"],
-    "onet_soc_crosswalk": ["onet_soc_2010_code", "onet_soc_2010_title", "onet_soc_2019_code", "onet_soc_2019_title"],
+    "onet_soc_crosswalk": [
+        *("onet_soc_2010_code", "onet_soc_2010_title"),
+        *("onet_soc_2019_code", "onet_soc_2019_title"),
+    ],
     "bls_oews_national": ["occ_code", "occ_title", "o_group", "tot_emp", "a_mean", "a_median", "h_median"],
     "taxonomy_release": ["taxonomy_release", "soc_vintage", "wage_release", "is_sample", "source"],
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -72,12 +80,17 @@ def install_taxonomy(source: Path, output: Path, options: TaxonomyOptions) -> Ta
     """
     shutil.rmtree(output, ignore_errors=True)
     output.mkdir(parents=True)
-    if not (source / STATEMENTS).is_file() and options.folder is not None and (options.folder / "taxonomy_release.csv").is_file():
+    if (
+        not (source / STATEMENTS).is_file()
+        and options.folder is not None
+        and (options.folder / "taxonomy_release.csv").is_file()
+    ):
         return _copy_seeds(options.folder, output)
     statements_file = _find(STATEMENTS, source, options.folder)
     if statements_file is None:
         raise UserError(
-            f"The release {source} has no {STATEMENTS}; give a folder that holds the task statements with --taxonomy."
+            f"The release {source} has no {STATEMENTS}; give a folder that holds the task statements with "
+            f"--taxonomy."
         )
     notes: list[str] = []
     statements = _read_statements(statements_file)
@@ -92,9 +105,15 @@ def install_taxonomy(source: Path, output: Path, options: TaxonomyOptions) -> Ta
         seeds["onet_soc_crosswalk"] = _read_crosswalk(options.crosswalk)
     if options.zones is not None:
         zones = _read_zones(options.zones)
-        notes.append(f"Job zones are those of {options.zones.name} as given, not those among the wages of the release.")
-    seeds["onet_job_zones"] = [row for row in zones if options.crosswalk is not None or row["onet_soc_code"] in codes]
-    release = KNOWN_STATEMENTS.get(sha256(statements_file.read_bytes()).hexdigest(), f"as published in {source.resolve().name}")
+        notes.append(
+            f"Job zones are those of {options.zones.name} as given, not those among the wages of the release."
+        )
+    seeds["onet_job_zones"] = [
+        row for row in zones if options.crosswalk is not None or row["onet_soc_code"] in codes
+    ]
+    release = KNOWN_STATEMENTS.get(
+        sha256(statements_file.read_bytes()).hexdigest(), f"as published in {source.resolve().name}"
+    )
     seeds["taxonomy_release"] = [
         {
             "taxonomy_release": release,
@@ -126,18 +145,24 @@ def soc_vintage(codes: set[str], path: Path) -> str:
 
 
 def _find(name: str, *folders: Path | None) -> Path | None:
-    return next((folder / name for folder in folders if folder is not None and (folder / name).is_file()), None)
+    return next(
+        (folder / name for folder in folders if folder is not None and (folder / name).is_file()), None
+    )
 
 
 def _copy_seeds(folder: Path, output: Path) -> Taxonomy:
     for name in HEADERS:
         path = folder / f"{name}.csv"
         if not path.is_file():
-            raise UserError(f"The taxonomy folder {folder} has no {path.name}; give a complete folder of taxonomy seeds.")
+            raise UserError(
+                f"The taxonomy folder {folder} has no {path.name}; give a complete folder of taxonomy seeds."
+            )
         shutil.copyfile(path, output / path.name)
     row = read_table(folder / "taxonomy_release.csv", ["taxonomy_release", "soc_vintage"])[0]
     tasks = read_table(folder / "onet_task_statements.csv", ["task"])
-    return Taxonomy(row["taxonomy_release"], row["soc_vintage"], frozenset(normalised(t["task"]) for t in tasks))
+    return Taxonomy(
+        row["taxonomy_release"], row["soc_vintage"], frozenset(normalised(t["task"]) for t in tasks)
+    )
 
 
 def _read_statements(path: Path) -> list[dict[str, str]]:
@@ -164,7 +189,9 @@ def _read_statements(path: Path) -> list[dict[str, str]]:
 def _whole(path: Path, number: int, text: str) -> str:
     whole = text.removesuffix(".0")
     if not whole.isdecimal():
-        raise UserError(f"Data row {number} of {path} has a Task ID that is not a whole number; mend that cell.")
+        raise UserError(
+            f"Data row {number} of {path} has a Task ID that is not a whole number; mend that cell."
+        )
     return whole
 
 
@@ -172,24 +199,32 @@ def _occupations(statements: Sequence[Mapping[str, str]]) -> list[dict[str, obje
     titles: dict[str, str] = {}
     for row in statements:
         titles.setdefault(row["onet_soc_code"], row["title"])
-    return [{"onet_soc_code": code, "title": title, "description": ""} for code, title in sorted(titles.items())]
+    return [
+        {"onet_soc_code": code, "title": title, "description": ""} for code, title in sorted(titles.items())
+    ]
 
 
 def _read_wages(path: Path | None, notes: list[str]) -> tuple[list[dict[str, object]], list[dict[str, str]]]:
     if path is None:
-        notes.append(f"{WAGES} is not in the folder: wage marts have no wages and job zones are those given, if any.")
+        notes.append(
+            f"{WAGES} is not in the folder: wage marts have no wages and job zones are those given, if any."
+        )
         return [], []
     wages: list[dict[str, object]] = []
     zones: list[dict[str, str]] = []
     seen: set[str] = set()
-    for number, row in enumerate(read_table(path, ["SOCcode", "MedianSalary"], ["JobName", "JobZone"]), start=1):
+    for number, row in enumerate(
+        read_table(path, ["SOCcode", "MedianSalary"], ["JobName", "JobZone"]), start=1
+    ):
         if row["SOCcode"] in seen:
             continue
         seen.add(row["SOCcode"])
         try:
             salary = float(row["MedianSalary"] or -1)
         except ValueError as error:
-            raise UserError(f"Data row {number} of {path} has a MedianSalary that is not a number; mend that cell.") from error
+            raise UserError(
+                f"Data row {number} of {path} has a MedianSalary that is not a number; mend that cell."
+            ) from error
         wages.append(
             {
                 # The code in full: OEWS codes are shorter, so the two cannot be taken for each other.
@@ -216,12 +251,17 @@ def _read_zones(path: Path) -> list[dict[str, str]]:
 
 def _read_crosswalk(path: Path) -> list[dict[str, str]]:
     names = ["O*NET-SOC 2010 Code", "O*NET-SOC 2010 Title", "O*NET-SOC 2019 Code", "O*NET-SOC 2019 Title"]
-    return [dict(zip(HEADERS["onet_soc_crosswalk"], row.values(), strict=True)) for row in read_table(path, names)]
+    return [
+        dict(zip(HEADERS["onet_soc_crosswalk"], row.values(), strict=True)) for row in read_table(path, names)
+    ]
 
 
 def _check_employment(path: Path | None, notes: list[str]) -> None:
     if path is None:
-        notes.append(f"{EMPLOYMENT} is not in the folder: US employment is that of seeds/reference/soc_major_groups.csv.")
+        notes.append(
+            f"{EMPLOYMENT} is not in the folder: US employment is that of "
+            f"seeds/reference/soc_major_groups.csv."
+        )
         return
     ours = project_employment()
     theirs = {
@@ -231,7 +271,8 @@ def _check_employment(path: Path | None, notes: list[str]) -> None:
     differing = sorted(title for title in ours.keys() | theirs.keys() if ours.get(title) != theirs.get(title))
     if differing:
         notes.append(
-            f"{EMPLOYMENT}: {len(differing)} of the SOC major groups differ from seeds/reference/soc_major_groups.csv, "
+            f"{EMPLOYMENT}: {len(differing)} of the SOC major groups differ from "
+            f"seeds/reference/soc_major_groups.csv, "
             "whose numbers the marts use."
         )
 

@@ -1,6 +1,7 @@
 """A published release in the flat layout, read as already aggregated, already thresholded input.
 
-Two things are written: the taxonomy the release stands on, as seeds in the project's form, and a small folder of
+Two things are written: the taxonomy the release stands on, as seeds in the project's form, and a small
+folder of
 counts that stands in for the wall (macros/imported/door.sql). No share is computed here: the marts do that.
 """
 
@@ -33,7 +34,9 @@ LONGEST_LISTED = 200
 TASKS = pa.schema([("task_name", pa.string()), ("n_conversations", pa.int64())])
 PATTERNS = pa.schema([("collaboration_pattern", pa.string()), ("n_conversations", pa.int64())])
 OUTCOMES = pa.schema([("outcome", pa.string()), ("n_conversations", pa.int64())])
-RESIDUALS = pa.schema([("residual_level", pa.string()), ("unit", pa.string()), ("n_conversations", pa.int64())])
+RESIDUALS = pa.schema(
+    [("residual_level", pa.string()), ("unit", pa.string()), ("n_conversations", pa.int64())]
+)
 RUN = pa.schema(
     [
         ("release_name", pa.string()),
@@ -92,22 +95,32 @@ class Report:
         return asdict(self)
 
 
-def import_release(source: Path, output: Path, options: Options | None = None) -> Report:
-    """Read the release in ``source`` and write ``output/door/*.parquet``, ``output/taxonomy/*.csv`` and ``output/report.json``.
+def import_release(source: Path, output: Path, seeds: Path, options: Options | None = None) -> Report:
+    """Read the release in ``source``; write ``output/door/*.parquet``, ``output/report.json`` and the
+    taxonomy ``seeds/*.csv``.
+
+    Args:
+        source: folder of the release.
+        output: folder for the counts; what it holds of an earlier import is replaced.
+        seeds: folder for the taxonomy, inside the dbt project: dbt writes the SQL it runs to the target
+        folder joined
+            with a seed's path, and for an absolute path that is the seed itself.
+        options: what the user says about the release.
 
     Raises:
-        UserError: a file or column is missing, a value cannot be read, codes of two SOC vintages are mixed, or whole
+        UserError: a file or column is missing, a value cannot be read, codes of two SOC vintages are
+        mixed, or whole
             counts cannot be told from the percentages and no total was given.
     """
     options = options or Options()
     if not source.is_dir():
         raise UserError(f"There is no folder {source}; give the folder that holds the files of the release.")
     task_file = find_task_file(source, options.edition)
-    report = Report(source.resolve().name, str(output), str(output / "taxonomy"), task_file.name)
+    report = Report(source.resolve().name, str(output), str(seeds), task_file.name)
     metadata = read_metadata(source)
     tasks, outcomes = _read_tasks(task_file, options, metadata, report)
     patterns = _read_patterns(source, task_file, options, metadata, report)
-    taxonomy = install_taxonomy(source, output / "taxonomy", options.taxonomy)
+    taxonomy = install_taxonomy(source, seeds, options.taxonomy)
     report.taxonomy_release, report.soc_vintage = taxonomy.release, taxonomy.soc_vintage
     report.notes += taxonomy.notes
     _list_unknown(tasks, taxonomy, report)
@@ -120,11 +133,15 @@ def import_release(source: Path, output: Path, options: Options | None = None) -
         "window_end": str(metadata.get("window_end", "unknown")),
     }
     tables = {
-        "tasks": pa.Table.from_pylist([{"task_name": t, "n_conversations": n} for t, n in tasks.items()], TASKS),
+        "tasks": pa.Table.from_pylist(
+            [{"task_name": t, "n_conversations": n} for t, n in tasks.items()], TASKS
+        ),
         "patterns": pa.Table.from_pylist(
             [{"collaboration_pattern": p, "n_conversations": n} for p, n in patterns.items()], PATTERNS
         ),
-        "outcomes": pa.Table.from_pylist([{"outcome": o, "n_conversations": n} for o, n in outcomes.items()], OUTCOMES),
+        "outcomes": pa.Table.from_pylist(
+            [{"outcome": o, "n_conversations": n} for o, n in outcomes.items()], OUTCOMES
+        ),
         "residuals": pa.Table.from_pylist(_read_residuals(source), RESIDUALS),
         "run": pa.Table.from_pylist([run], RUN),
     }
@@ -141,7 +158,10 @@ def find_task_file(source: Path, edition: str | None) -> Path:
     if edition is not None:
         path = source / f"task_pct_{edition}.csv"
         if not path.is_file():
-            raise UserError(f"The release {source} has no file {path.name}; leave --edition out or name one that is there.")
+            raise UserError(
+                f"The release {source} has no file {path.name}; leave --edition out or name one that is "
+                f"there."
+            )
         return path
     single = source / "onet_task_mappings.csv"
     if single.is_file():
@@ -149,20 +169,25 @@ def find_task_file(source: Path, edition: str | None) -> Path:
     numbered = sorted(source.glob("task_pct_v*.csv"), key=lambda path: (len(path.name), path.name))
     if not numbered:
         raise UserError(
-            f"The release {source} has no task shares: it needs onet_task_mappings.csv or task_pct_v1.csv, task_pct_v2.csv."
+            f"The release {source} has no task shares: it needs onet_task_mappings.csv or "
+            f"task_pct_v1.csv, task_pct_v2.csv."
         )
     return numbered[-1]
 
 
 def read_metadata(source: Path) -> Mapping[str, Any]:
-    """The project's own section of ``datapackage.json``: totals by file and the window; empty where there is none."""
+    """The project's own section of ``datapackage.json``: totals by file and the window; empty where there
+    is none.
+    """
     path = source / METADATA
     if not path.is_file():
         return {}
     try:
         document = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, UnicodeDecodeError) as error:
-        raise UserError(f"The file {path} is not valid JSON; mend it or take it out of the folder.") from error
+        raise UserError(
+            f"The file {path} is not valid JSON; mend it or take it out of the folder."
+        ) from error
     section = document.get("economic_index") if isinstance(document, dict) else None
     return section if isinstance(section, dict) else {}
 
@@ -170,7 +195,9 @@ def read_metadata(source: Path) -> Mapping[str, Any]:
 def _read_shares(path: Path, label: str) -> tuple[list[str], list[float]]:
     rows = read_table(path, [label, "pct"])
     if not rows:
-        raise UserError(f"The file {path} has a header but no rows; take the file of the published release again.")
+        raise UserError(
+            f"The file {path} has a header but no rows; take the file of the published release again."
+        )
     values = [percentage(path, number, row["pct"]) for number, row in enumerate(rows, start=1)]
     return [row[label] for row in rows], values
 
@@ -202,24 +229,34 @@ def _read_tasks(
     report.sum_of_percentages = sum(values)
     _say_sum(path.name, report.sum_of_percentages, report)
     if not counted.is_exact:
-        report.notes.append(f"{path.name}: percentages are not whole counts over {counted.total:,}; they were rounded.")
+        report.notes.append(
+            f"{path.name}: percentages are not whole counts over {counted.total:,}; they were rounded."
+        )
     keys = [normalised(name) for name in names]
     shown = dict(zip(keys, names, strict=True))
     tasks: Counter[str] = Counter()
     for key, n in zip(keys, counted.counts, strict=True):
         tasks[key] += n
     times = Counter(keys)
-    report.duplicate_tasks = [{"task_name": shorten(shown[k]), "n_rows": n} for k, n in times.items() if n > 1]
+    report.duplicate_tasks = [
+        {"task_name": shorten(shown[k]), "n_rows": n} for k, n in times.items() if n > 1
+    ]
     if report.duplicate_tasks:
-        report.notes.append(f"{path.name}: {len(report.duplicate_tasks)} tasks stand in several rows; their shares were added.")
+        report.notes.append(
+            f"{path.name}: {len(report.duplicate_tasks)} tasks stand in several rows; their shares were "
+            f"added."
+        )
     none = tasks.pop(PSEUDO_TASK, None)
     report.n_none, report.n_tasks = none, len(tasks)
     report.below_floor = [
-        {"task_name": shorten(shown[k]), "n_conversations": n} for k, n in tasks.items() if n < FLOOR_CONVERSATIONS
+        {"task_name": shorten(shown[k]), "n_conversations": n}
+        for k, n in tasks.items()
+        if n < FLOOR_CONVERSATIONS
     ]
     if report.below_floor:
         report.notes.append(
-            f"{path.name}: {len(report.below_floor)} tasks have fewer than {FLOOR_CONVERSATIONS} conversations; "
+            f"{path.name}: {len(report.below_floor)} tasks have fewer than {FLOOR_CONVERSATIONS} "
+            f"conversations; "
             "the marts withhold them."
         )
     return dict(tasks), {} if none is None else {"none": none}
@@ -240,7 +277,8 @@ def _read_patterns(
     strange = sorted(set(types) - set(INTERACTION_TYPES))
     if strange:
         raise UserError(
-            f"The file {path} has an interaction type that the project does not know ('{shorten(strange[0], 40)}'); "
+            f"The file {path} has an interaction type that the project does not know "
+            f"('{shorten(strange[0], 40)}'); "
             f"it may hold {', '.join(INTERACTION_TYPES)}."
         )
     if len(set(types)) < len(types):
@@ -252,7 +290,8 @@ def _read_patterns(
     _say_sum(path.name, report.sum_of_pattern_percentages, report)
     patterns = {name.replace(" ", "_"): n for name, n in zip(types, counted.counts, strict=True)}
     rest = counted.total - sum(counted.counts)
-    # What the file leaves out of its own total is somebody's conversations: it stays, as a part that has no pattern.
+    # What the file leaves out of its own total is somebody's conversations: it stays, as a part that has
+    # no pattern.
     if rest >= FLOOR_CONVERSATIONS:
         patterns["not_attributed"] = rest
     return patterns
@@ -286,12 +325,14 @@ def _list_unknown(tasks: Mapping[str, int], taxonomy: Taxonomy, report: Report) 
     ]
     if unknown:
         report.notes.append(
-            f"{len(unknown)} tasks with {sum(unknown.values()):,} conversations are not in the taxonomy; they are listed in "
+            f"{len(unknown)} tasks with {sum(unknown.values()):,} conversations are not in the taxonomy; "
+            f"they are listed in "
             "tasks_not_in_taxonomy.csv and count as the global residual (`unattributed`)."
         )
     if tasks and len(unknown) == len(tasks):
         raise UserError(
-            "No task of the release is in the taxonomy; give the folder with its own task statements with --taxonomy."
+            "No task of the release is in the taxonomy; give the folder with its own task statements with "
+            "--taxonomy."
         )
 
 
@@ -313,8 +354,12 @@ def _write(output: Path, tables: Mapping[str, pa.Table], report: Report) -> None
     door.mkdir(parents=True)
     for name, table in tables.items():
         pq.write_table(table, door / f"{name}.parquet")
-    (output / "report.json").write_text(json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    _write_list(output / "tasks_not_in_taxonomy.csv", ["task_name", "n_conversations"], report.tasks_not_in_taxonomy)
+    (output / "report.json").write_text(
+        json.dumps(report.as_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    _write_list(
+        output / "tasks_not_in_taxonomy.csv", ["task_name", "n_conversations"], report.tasks_not_in_taxonomy
+    )
 
 
 def _write_list(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

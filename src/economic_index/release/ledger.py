@@ -322,6 +322,6 @@ def append(folder: Path, rows: Iterable[Mapping[str, Any]], now: datetime | None
 def locked(folder: Path) -> Iterator[None]:
     """Hold the publication lock of a releases folder; a second publication waits."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".publish.lock").open("w") as file:
+    with (folder / ".publish.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

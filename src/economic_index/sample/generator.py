@@ -722,7 +722,7 @@ def _later_with_id_of(row: Row, other: Row) -> Row:
 def _truth(index: int, row: Row) -> dict[str, object]:
     work, coursework, personal = row.uses
     return {
-        "input_row": index,
+        "input_row": index + 1,
         "conversation_id": row.conversation_id,
         "outcome": row.outcome,
         "reason": row.reason,
@@ -747,7 +747,7 @@ def generate(n: int, seed: int, seeds_dir: Path) -> tuple[pa.Table, pa.Table]:
 
     Returns:
         Conversations in the input contract (``started_at`` in naive UTC microseconds) and the truth, both of
-        ``n`` rows in the same order (``input_row`` counts from 0).
+        ``n`` rows in the same order (``input_row`` counts from 1, as the reader does).
     """
     generator = Generator(n, seed, seeds_dir)
     rows = generator.rows()

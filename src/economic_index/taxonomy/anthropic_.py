@@ -185,7 +185,7 @@ def _rendered(
 
 def _listed(texts: Sequence[str], tag: str = "items") -> str:
     name = tag.partition(" ")[0]
-    lines = "\n".join(f"[{place}] {one_line(text)}" for place, text in enumerate(texts, 1))
+    lines = "\n".join(f"{place}: {one_line(text)}" for place, text in enumerate(texts, 1))
     return f"<{tag}>\n{lines}\n</{name}>"
 
 
@@ -216,8 +216,8 @@ def _assign(children: Sequence[Node], parents: Sequence[Candidate]) -> Rendered:
     items = _listed([_described(child.name, child.description) for child in children])
     pair = object_schema(
         {
-            "item": {"type": "string", "enum": [str(i) for i in range(1, len(children) + 1)]},
-            "parent": {"type": "string", "enum": [str(i) for i in range(1, len(parents) + 1)]},
+            "item": {"type": "integer", "enum": list(range(1, len(children) + 1))},
+            "parent": {"type": "integer", "enum": list(range(1, len(parents) + 1))},
         }
     )
     schema = object_schema({"assignments": {"type": "array", "items": pair}})

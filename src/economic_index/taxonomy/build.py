@@ -1,11 +1,13 @@
 """The task hierarchy, built bottom-up as in the paper's Appendix B.1 (after Clio, Tamkin et al. 2024, G.7).
 
-Per level: embed the nodes, group them into neighbourhoods of about 40, propose parents for each neighbourhood while
-seeing its nearest outsiders, deduplicate the proposals across neighbourhoods, assign every node to its best parent,
-and rename each parent from what it received. The judgement in these steps is a ``Proposer``: ``taxonomy.local``
-needs no language model, another implementation may ask one. Everything else is here and the same for both.
+Per level: embed the nodes, group them into neighbourhoods of about 40, propose parents for each
+neighbourhood while seeing its nearest outsiders, deduplicate the proposals across neighbourhoods, assign
+every node to its best parent, and rename each parent from what it received. The judgement in these steps
+is a ``Proposer``: ``taxonomy.local`` needs no language model, another implementation may ask one.
+Everything else is here and the same for both.
 
-A hierarchy is an artefact: ``<warehouse>/taxonomy/<hash>.parquet``, where the hash covers the tasks and the recipe.
+A hierarchy is an artefact: ``<warehouse>/taxonomy/<hash>.parquet``, where the hash covers the tasks and
+the recipe.
 """
 
 from __future__ import annotations
@@ -51,8 +53,8 @@ SCHEMA = pa.schema(
 class Recipe:
     """Everything that decides a hierarchy besides the tasks and the proposer.
 
-    ``levels`` counts the base (the tasks themselves). ``neighbourhood`` is the average size of a neighbourhood,
-    ``outsiders`` the number of nearest nodes outside it that a proposer sees as well.
+    ``levels`` counts the base (the tasks themselves). ``neighbourhood`` is the average size of a
+    neighbourhood, ``outsiders`` the number of nearest nodes outside it that a proposer sees as well.
     """
 
     levels: int = 3
@@ -103,10 +105,14 @@ class Neighbourhood:
 
 
 class Proposer(Protocol):
-    """The judgement in the four steps of Appendix B.1. Methods take whole levels so that calls can be batched."""
+    """The judgement in the four steps of Appendix B.1. Methods take whole levels so that calls can be
+    batched.
+    """
 
     def identity(self) -> dict[str, str]:
-        """What decides the answers (implementation, version, model, prompt hashes); part of the artefact's hash."""
+        """What decides the answers (implementation, version, model, prompt hashes); part of the artefact's
+        hash.
+        """
         ...
 
     def propose(self, neighbourhoods: Sequence[Neighbourhood]) -> list[list[Candidate]]:
@@ -123,7 +129,9 @@ class Proposer(Protocol):
         parents: Sequence[Candidate],
         order: Callable[[int], NDArray[np.int64]],
     ) -> list[int]:
-        """Position in ``parents`` for each child. ``order(i)`` is the shuffled order in which child i sees them."""
+        """Position in ``parents`` for each child. ``order(i)`` is the shuffled order in which child i sees
+        them.
+        """
         ...
 
     def rename(self, groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
@@ -132,7 +140,8 @@ class Proposer(Protocol):
 
 
 def level_sizes(n_base: int, levels: int, n_top: int) -> list[int]:
-    """Target number of nodes from the top to the base: n_l / n_(l-1) is constant, and sizes strictly fall upwards.
+    """Target number of nodes from the top to the base: n_l / n_(l-1) is constant, and sizes strictly fall
+    upwards.
 
     ``level_sizes(19530, 3, 12)`` is ``[12, 484, 19530]``; the paper reports 12, 474 and 19,530.
 
@@ -201,7 +210,9 @@ def hierarchy_table(tasks: Iterable[tuple[int, str, str]], *, levels: int, n_top
 
 
 def artefact_hash(rows: Sequence[tuple[int, str, str]], recipe: Recipe, proposer: Proposer) -> str:
-    """Content address of a hierarchy (32 hex digits): task ids and keys, recipe, proposer, encoder, version."""
+    """Content address of a hierarchy (32 hex digits): task ids and keys, recipe, proposer, encoder,
+    version.
+    """
     digest = hashlib.blake2b(digest_size=16)
     what = {
         "builder": BUILDER_VERSION,
@@ -222,7 +233,9 @@ def node_id(level_name: str, level: int, tasks: Iterable[int]) -> str:
 
 
 def neighbourhoods(vectors: Vectors, size: int, seed: int) -> NDArray[np.int64]:
-    """K-means label of each row of ``vectors`` (n, d), with k such that a neighbourhood holds ``size`` on average."""
+    """K-means label of each row of ``vectors`` (n, d), with k such that a neighbourhood holds ``size`` on
+    average.
+    """
     from sklearn.cluster import KMeans
 
     k = max(1, round(len(vectors) / size))
@@ -235,12 +248,17 @@ def neighbourhoods(vectors: Vectors, size: int, seed: int) -> NDArray[np.int64]:
 def _grow(
     base: list[Node], sizes: list[int], recipe: Recipe, proposer: Proposer, say: Progress
 ) -> list[tuple[list[Node], list[int]]]:
-    """Levels from the one above the base up to the top: (nodes, parent position of every node one level below)."""
+    """Levels from the one above the base up to the top: (nodes, parent position of every node one level
+    below).
+    """
     grown: list[tuple[list[Node], list[int]]] = []
     children = base
     for step in range(recipe.levels - 2, -1, -1):
-        say(f"level {step + 1}: {sizes[step]} nodes over {len(children)}")
-        parents, position = _one_level(children, sizes[step], recipe, proposer, step)
+        target = min(sizes[step], len(children) - 1)
+        if target < 1:
+            raise UserError("All tasks fell under one parent and no level fits above it; use fewer levels.")
+        say(f"level {step + 1}: {target} nodes over {len(children)}")
+        parents, position = _one_level(children, target, recipe, proposer, step)
         grown.append((parents, position))
         children = parents
     return grown
@@ -282,7 +300,9 @@ def _parent(group: Sequence[Node], name: str, description: str) -> Node:
 
 
 def _what_proposers_see(children: list[Node], target: int, recipe: Recipe, seed: int) -> list[Neighbourhood]:
-    """Neighbourhoods with their nearest outsiders and the bounds 0.5 n to 1.5 n on the number of candidates."""
+    """Neighbourhoods with their nearest outsiders and the bounds 0.5 n to 1.5 n on the number of
+    candidates.
+    """
     vectors = np.stack([child.vector for child in children])
     labels = neighbourhoods(vectors, recipe.neighbourhood, seed)
     seen = []

@@ -1,4 +1,6 @@
-"""The proposer that needs no language model: clustering of sentence embeddings, and names cut from the tasks' own words."""
+"""The proposer that needs no language model: clustering of sentence embeddings, and names cut from the
+tasks' own words.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,13 @@ from economic_index.taxonomy.names import name_groups
 
 VERSION = "1"
 _REFINEMENTS = 30
+_SMALL_LEVEL = 20_000
 
 
 class LocalProposer:
-    """Proposes cluster centres, merges the nearest ones, assigns to the nearest centre, names from typical phrases."""
+    """Proposes cluster centres, merges the nearest ones, assigns to the nearest centre, names from typical
+    phrases.
+    """
 
     def __init__(self, seed: int = 0) -> None:
         """``seed`` starts every k-means."""
@@ -26,9 +31,11 @@ class LocalProposer:
         return {"name": "local", "version": VERSION}
 
     def propose(self, neighbourhoods: Sequence[Neighbourhood]) -> list[list[Candidate]]:
-        """As many centres as allowed per neighbourhood; outsiders pull on them, a centre of outsiders alone is dropped.
+        """As many centres as allowed per neighbourhood; outsiders pull on them, a centre of outsiders
+        alone is dropped.
 
-        The upper bound is used because merging loses nothing, while a parent that was never proposed is missing.
+        The upper bound is used because merging loses nothing, while a parent that was never proposed is
+        missing.
         """
         return [self._centres(seen) for seen in neighbourhoods]
 
@@ -50,20 +57,20 @@ class LocalProposer:
     ) -> list[int]:
         """Nearest centre, after a few rounds in which the centres move to what they were given.
 
-        The shuffled order decides between equally near parents. No parent is left empty: it takes the child that
-        fits its present parent worst.
+        The shuffled order decides between equally near parents. No parent is left empty: it takes the
+        child that fits its present parent worst.
         """
         vectors = np.stack([child.vector for child in children]).astype(np.float64)
         weights = np.array([len(child.tasks) for child in children], dtype=np.float64)
         centres = np.stack([parent.vector for parent in parents]).astype(np.float64)
-        chosen = np.argmax(_fit(vectors, centres), axis=1)
-        for _ in range(_REFINEMENTS):
-            chosen = _fill_empty(chosen, _fit(vectors, centres))
-            centres = _means(vectors, weights, chosen, centres)
-            moved = np.argmax(_fit(vectors, centres), axis=1)
-            if np.array_equal(moved, chosen):
-                break
-            chosen = moved
+        centres, chosen = _settled(vectors, weights, centres)
+        if len(children) * len(parents) <= _SMALL_LEVEL:
+            # A level this small has few proposals and settles anywhere; other starts cost nothing. The
+            # best is kept.
+            for other in _other_starts(vectors, weights, len(parents), self.seed):
+                attempt = _settled(vectors, weights, other)
+                if _spread(vectors, weights, *attempt) < _spread(vectors, weights, centres, chosen) - 1e-9:
+                    centres, chosen = attempt
         fit = _fit(vectors, centres)
         return [int(choice) for choice in _fill_empty(_break_ties(fit, chosen, order), fit)]
 
@@ -91,9 +98,48 @@ def _mean(vectors: Vectors) -> Vectors:
 
 
 def _fit(vectors: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How well each row (n) fits each centre (k): falls with the squared distance, up to a constant per row."""
+    """How well each row (n) fits each centre (k): falls with the squared distance, up to a constant per
+    row.
+    """
     fit: NDArray[np.float64] = vectors @ centres.T - 0.5 * np.einsum("ij,ij->i", centres, centres)
     return fit
+
+
+def _settled(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], centres: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Centres (k, d) and the choice of each row after the centres have moved to what they were given."""
+    chosen = np.argmax(_fit(vectors, centres), axis=1)
+    for _ in range(_REFINEMENTS):
+        chosen = _fill_empty(chosen, _fit(vectors, centres))
+        centres = _means(vectors, weights, chosen, centres)
+        moved = np.argmax(_fit(vectors, centres), axis=1)
+        if np.array_equal(moved, chosen):
+            break
+        chosen = moved
+    return centres, chosen
+
+
+def _spread(
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float64],
+    chosen: NDArray[np.int64],
+) -> float:
+    """Weighted sum of squared distances to the chosen centres."""
+    return float(weights @ np.square(vectors - centres[chosen]).sum(axis=1))
+
+
+def _other_starts(
+    vectors: NDArray[np.float64], weights: NDArray[np.float64], k: int, seed: int
+) -> list[NDArray[np.float64]]:
+    """Eight k-means++ starts (k, d)."""
+    from sklearn.cluster import kmeans_plusplus
+
+    return [
+        kmeans_plusplus(vectors, k, sample_weight=weights, random_state=seed + attempt)[0]
+        for attempt in range(8)
+    ]
 
 
 def _means(
@@ -136,7 +182,7 @@ def _break_ties(
     return chosen
 
 
-def _exactly(labels: NDArray[np.int64], vectors: NDArray[np.float64], target: int) -> NDArray[np.int64]:
+def _exactly(labels: NDArray[np.int64], vectors: Vectors, target: int) -> NDArray[np.int64]:
     """Split the widest clusters until there are ``target``: ties in the tree can leave fewer."""
     labels = np.array(labels, dtype=np.int64)
     while len(np.unique(labels)) < target:

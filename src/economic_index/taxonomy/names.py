@@ -1,8 +1,9 @@
-"""Names for parents: verb phrases cut from the tasks' own sentences, so that a person recognises a task in them.
+"""Names for parents: verb phrases cut from the tasks' own sentences, so that a person recognises a task.
 
-A task statement of the form "Plan, direct, or coordinate kitchen staff to ..." has a central clause: its verbs and
-the object up to the first sensible border (a comma, "using", "to", "such as" ...). A parent takes the clause that is
-nearest to its children, or two of them joined by "and" where one does not cover the children well.
+A task statement of the form "Plan, direct, or coordinate kitchen staff to ..." has a central clause: its
+verbs and the object up to the first sensible border (a comma, "using", "to", "such as" ...). A parent
+takes the clause that is nearest to its children, or two of them joined by "and" where one does not cover
+the children well.
 """
 
 from __future__ import annotations
@@ -26,241 +27,50 @@ _TYPICAL = 6
 #: A second phrase must bring this much similarity, averaged over the children, to be worth its words.
 _PAIR_GAIN = 0.02
 
-_PREPOSITIONS = frozenset(
-    [
-        "about",
-        "above",
-        "across",
-        "against",
-        "along",
-        "among",
-        "around",
-        "as",
-        "at",
-        "before",
-        "behind",
-        "below",
-        "beneath",
-        "beside",
-        "between",
-        "beyond",
-        "by",
-        "concerning",
-        "despite",
-        "down",
-        "during",
-        "for",
-        "from",
-        "in",
-        "inside",
-        "into",
-        "near",
-        "of",
-        "off",
-        "on",
-        "onto",
-        "out",
-        "outside",
-        "over",
-        "per",
-        "regarding",
-        "through",
-        "throughout",
-        "to",
-        "toward",
-        "towards",
-        "under",
-        "until",
-        "up",
-        "upon",
-        "via",
-        "with",
-        "within",
-        "without",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PREPOSITIONS = _words(
+    "about above across against along among around as at before behind below beneath beside between "
+    "beyond by concerning despite down during for from in inside into near of off on onto out outside "
+    "over per regarding through throughout to toward towards under until up upon via with within "
+    "without"
 )
-_BORDERS = frozenset(
-    [
-        "accordance",
-        "according",
-        "after",
-        "although",
-        "because",
-        "based",
-        "before",
-        "but",
-        "despite",
-        "during",
-        "either",
-        "ensuring",
-        "even",
-        "given",
-        "how",
-        "if",
-        "including",
-        "involving",
-        "making",
-        "not",
-        "once",
-        "prior",
-        "related",
-        "relating",
-        "so",
-        "such",
-        "than",
-        "that",
-        "then",
-        "thereby",
-        "through",
-        "unless",
-        "until",
-        "upon",
-        "using",
-        "utilizing",
-        "via",
-        "what",
-        "when",
-        "whenever",
-        "where",
-        "whether",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "without",
-    ]
+_BORDERS = _words(
+    "accordance according after although because based before but despite during either ensuring even "
+    "given how if including involving making not once prior related relating so such than that then "
+    "thereby through unless until upon using utilizing via what when whenever where whether which "
+    "while who whom whose why without"
 ) | frozenset([";", ":", "(", ")", "--", "-", "e.g.", "i.e.", "etc.", "etc"])
 _JOINERS = frozenset(["and", "or", "and/or", "&"])
-_DETERMINERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "all",
-        "any",
-        "each",
-        "every",
-        "other",
-        "some",
-        "various",
-        "appropriate",
-        "necessary",
-        "required",
-    ]
-)
-_PRONOUNS = frozenset(
-    [
-        "it",
-        "its",
-        "them",
-        "their",
-        "they",
-        "themselves",
-        "he",
-        "she",
-        "his",
-        "her",
-        "him",
-        "these",
-        "this",
-        "those",
-        "others",
-        "same",
-    ]
-)
+_DETERMINERS = _words("a an the all any each every other some various appropriate necessary required")
+_PRONOUNS = _words("it its them their they themselves he she his her him these this those others same")
 _NOT_AT_END = (
     _PREPOSITIONS
     | _JOINERS
     | _DETERMINERS
     | _PRONOUNS
     | _BORDERS
-    | frozenset(
-        [
-            "is",
-            "are",
-            "be",
-            "been",
-            "being",
-            "may",
-            "can",
-            "will",
-            "must",
-            "should",
-            "also",
-            "more",
-            "most",
-            "own",
-            "specific",
-            "new",
-        ]
-    )
+    | _words("is are be been being may can will must should also more most own specific new")
 )
 _ADJECTIVE = re.compile(r"(?:al|ic|ive|ous|ary|able|ible|ful|less|ed|ish|ular|ly)$")
-_NOUNS_LIKE_ADJECTIVES = frozenset(
-    [
-        "animal",
-        "animals",
-        "approval",
-        "capital",
-        "chemical",
-        "clinic",
-        "disposal",
-        "fabric",
-        "feed",
-        "hospital",
-        "journal",
-        "manual",
-        "material",
-        "mechanic",
-        "metal",
-        "mineral",
-        "need",
-        "music",
-        "panel",
-        "personal",
-        "potential",
-        "proposal",
-        "rehearsal",
-        "removal",
-        "rental",
-        "signal",
-        "speed",
-        "seed",
-        "terminal",
-        "traffic",
-        "trial",
-        "withdrawal",
-        "appraisal",
-        "arrival",
-        "survival",
-        "portal",
-        "medical",
-        "logic",
-        "topic",
-        "public",
-        "critic",
-        "electronic",
-        "vehicle",
-        "table",
-        "cable",
-        "assembly",
-        "supply",
-        "family",
-        "library",
-        "salary",
-        "summary",
-        "diary",
-        "dictionary",
-    ]
-) - frozenset(["medical", "personal", "electronic", "potential"])
+_NOUNS_LIKE_ADJECTIVES = _words(
+    "animal animals approval capital chemical clinic disposal fabric feed hospital journal manual "
+    "material mechanic metal mineral need music panel proposal rehearsal removal "
+    "rental signal speed seed terminal traffic trial withdrawal appraisal arrival survival portal "
+    "logic topic public critic vehicle table cable assembly supply family library "
+    "salary summary diary dictionary"
+)
+#: "Provide clients with advice": without "with" the object would be the wrong one.
+_GIVING = frozenset(["assist", "equip", "furnish", "help", "present", "provide", "supply"])
 _TOKEN = re.compile(r"[,;:()]|--|[^\s,;:()]+")
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """A verb (or two joined by "and") and its object, in lower-case-initial words."""
+    """A verb and its object, in lower case except for names."""
 
     verb: str
     object: str
@@ -275,7 +85,9 @@ class Phrase:
 
 
 class Lexicon:
-    """What the statements themselves teach: which words begin a statement (verbs), and which end a clause (nouns)."""
+    """What the statements themselves teach: which words begin a statement (verbs), and which end a clause
+    (nouns).
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Count over ``texts``, one statement each."""
@@ -334,11 +146,12 @@ def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
         return []
     verbs, rest = _leading_verbs(tokens, lexicon)
     found: list[Phrase] = []
-    for words in _objects(rest, lexicon):
+    for words in _objects(verbs[-1], rest, lexicon):
         if not words or any(word.lower() in _PRONOUNS for word in words):
             continue
         target = " ".join(words)
-        # The last verb stands beside the object, so the two always belong together ("clean or perform repairs").
+        # The last verb stands beside the object, so the two always belong together ("clean or perform
+        # repairs").
         found.append(Phrase(verbs[-1], target))
     return [phrase for phrase in dict.fromkeys(found) if phrase.words() <= _MAX_PHRASE_WORDS]
 
@@ -346,8 +159,9 @@ def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
 def name_groups(groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
     """A name and a description for each group of children.
 
-    The name is a verb phrase of at most 12 words that begins with a capital, unique in the list. The description
-    lists the typical phrases it was chosen from, separated by semicolons; the level above is named from them.
+    The name is a verb phrase of at most 12 words that begins with a capital, unique in the list. The
+    description lists the typical phrases it was chosen from, separated by semicolons; the level above is
+    named from them.
     """
     lexicon = Lexicon([child.name for group in groups for child in group])
     offered = [_offered(group, lexicon) for group in groups]
@@ -430,7 +244,9 @@ def _ranked_names(
 
 
 def _join(first: Phrase, second: Phrase) -> str | None:
-    """Two phrases as one, sharing a verb or an object where they can; None when the result reads badly or is long."""
+    """Two phrases as one, sharing a verb or an object where they can; None when the result reads badly or
+    is long.
+    """
     if first.object.lower() == second.object.lower():
         verbs = dict.fromkeys([*first.verb.split(" and "), *second.verb.split(" and ")])
         joined = f"{' and '.join(verbs)} {first.object}" if len(verbs) == 2 else None
@@ -488,8 +304,10 @@ def _leading_verbs(tokens: list[str], lexicon: Lexicon) -> tuple[list[str], list
     return verbs, tokens[i:]
 
 
-def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
-    """Objects of different length, the shortest first: up to the first preposition, and up to the one after."""
+def _objects(verb: str, rest: list[str], lexicon: Lexicon) -> list[list[str]]:
+    """Objects of different length, the shortest first: up to the first preposition, and up to the one
+    after.
+    """
     while rest and rest[0].lower() in _DETERMINERS - {"a", "an", "the"}:
         rest = rest[1:]
     # "Confer with board members", "respond to calls": a preposition right after the verb belongs to it.
@@ -502,13 +320,14 @@ def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
         hard = hard or (word in _JOINERS and next_is_verb)
         # Other prepositions begin a detail that may be kept once.
         hard = hard or (word == "to" and (i + 1 >= len(rest) or lexicon.begins_a_purpose(rest[i + 1])))
-        if hard or (word in _PREPOSITIONS and word != "of" and i > start):
+        part_of_verb = word == "with" and verb in _GIVING and not cuts
+        if hard or (word in _PREPOSITIONS and word != "of" and i > start and not part_of_verb):
             cuts.append(i)
         if hard or len(cuts) == 2:
             break
     good = []
     for number, cut in enumerate(cuts):
-        if number and cut < len(rest) and rest[cut].lower() in ("such", "including"):
+        if number and {"such", "including"} & {word.lower() for word in rest[cut : cut + 2]}:
             continue  # "assist workers in tasks such as ...": the detail would be empty words
         words = rest[:cut]
         while words and words[-1].lower() in _JOINERS:
@@ -525,7 +344,9 @@ def _objects(rest: list[str], lexicon: Lexicon) -> list[list[str]]:
 
 
 def _list_of_adjectives(words: list[str], lexicon: Lexicon) -> bool:
-    """Whether a clause before a comma is probably the first of several adjectives ("financial, legal, or ...")."""
+    """Whether a clause before a comma is probably the first of several adjectives ("financial, legal, or
+    ...").
+    """
     last = words[-1].lower()
     return (
         bool(_ADJECTIVE.search(last)) and last not in _NOUNS_LIKE_ADJECTIVES and lexicon.anywhere[last] < 50

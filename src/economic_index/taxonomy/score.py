@@ -1,7 +1,9 @@
-"""How well a hierarchy agrees with O*NET's own grouping of tasks into work activities, which never helps to build it.
+"""How well a hierarchy agrees with O*NET's own grouping of tasks into work activities, which never helps
+to build it.
 
-Adjusted mutual information (AMI): 1 for the same grouping, about 0 for a random one of the same shape. A task may have
-several detailed work activities (DWA); the measure takes each (task, activity) link as one observation.
+Adjusted mutual information (AMI): 1 for the same grouping, about 0 for a random one of the same shape. A
+task may have several detailed work activities (DWA); the measure takes each (task, activity) link as one
+observation.
 """
 
 from __future__ import annotations

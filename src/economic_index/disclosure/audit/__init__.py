@@ -49,6 +49,7 @@ class AuditReport:
         release_id: of the release that was attacked; ``None`` where it has none.
         findings: sorted; only those of severity ``leak`` stop a publication.
         n_leaks: number of leaks, also of those that are not listed one by one.
+        worlds: two complete worlds for each of the worst cells (``linkage.WORLDS_SCHEMA``), where bounds were worked out.
         figures: numbers the auditor reports (cells compared, narrowest intervals per family, ...).
         seconds: run time; never part of ``as_dict``, which is the same for the same release.
     """
@@ -57,6 +58,7 @@ class AuditReport:
     findings: list[Finding]
     n_leaks: int
     figures: dict[str, Any] = field(default_factory=dict)
+    worlds: pa.Table | None = None
     seconds: float = 0.0
 
     @property
@@ -100,6 +102,7 @@ def audit(
     started = time.monotonic()
     say = on_step or (lambda _: None)
     found = Collector()
+    worlds: pa.Table | None = None
     figures: dict[str, Any] = {}
     connection = duckdb.connect(config={"threads": 2})
     try:
@@ -115,10 +118,11 @@ def audit(
             load_release(connection, release)
             figures["n_cells_compared"] = check_equations(connection, found)
         if "linkage" in attacks and found.count(LEAK) == 0:
-            from economic_index.disclosure.audit.linkage import check_linkage
+            from economic_index.disclosure.audit.linkage import check_linkage, worlds_table
 
             load_release(connection, release)
             figures["linkage"] = check_linkage(connection, found, on_step=say)
+            worlds = worlds_table(figures["linkage"].pop("worlds", []))
     finally:
         connection.close()
     ids = sorted({str(v) for t in release.tables.values() if "release_id" in t.column_names for v in t["release_id"].unique().to_pylist()})
@@ -127,6 +131,7 @@ def audit(
         found.findings(),
         found.count(LEAK),
         figures,
+        worlds,
         time.monotonic() - started,
     )
 

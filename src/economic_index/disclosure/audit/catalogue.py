@@ -64,7 +64,7 @@ MARTS: dict[str, Mart] = {
     "task_usage": _mart(
         "task_id",
         other="n_occupations",
-        shares=(*_PUBLISHED, "share_of_classified"),
+        shares=(*_PUBLISHED, *_interval("share_of_classified")),
         texts={**_TAXONOMY, "task": "tasks"},
     ),
     "task_hierarchy_usage": _mart(
@@ -168,8 +168,7 @@ MARTS: dict[str, Mart] = {
         "soc_major_code",
         shares=(
             "n_accounts_rounded",
-            "share_of_conversations",
-            "share_of_accounts",
+            *_interval("share_of_conversations", "share_of_accounts"),
             "correlation_pearson",
             "correlation_spearman",
         ),
@@ -216,12 +215,32 @@ MARTS: dict[str, Mart] = {
         shares=_interval("share_of_task_with_thinking"),
         texts={**_TAXONOMY, "task": "tasks"},
     ),
+    "geography_usage": _mart(
+        "country_code",
+        shares=(*_interval("share_of_classified"), "ratio_of_usage_to_population", "usage_tier"),
+        texts={"country_code": "countries", "country_name": "country_names"},
+    ),
+    "geography_category_usage": _mart(
+        "country_code soc_group",
+        shares=_interval("share_of_country"),
+        texts={
+            "country_code": "countries",
+            "soc_group": "soc_major_codes soc_groups not_attributed",
+            "soc_group_title": "soc_major_titles soc_group_labels not_attributed_labels",
+        },
+    ),
+    "geography_collaboration_usage": _mart(
+        "country_code collaboration_pattern",
+        shares=_interval("share_of_country"),
+        texts={"country_code": "countries", "collaboration_pattern": "patterns", "label": "pattern_labels"},
+    ),
     "outcome_totals": _mart(
         "outcome", other="position", shares=_interval("share_of_published_outcomes"), texts={"outcome": "outcomes"}
     ),
     "suppression_summary": _mart(
         "family",
-        other="n_cells_published n_cells_withheld n_conversations share_of_classified",
+        other="n_cells_published n_cells_withheld n_conversations share_of_classified share_of_classified_lower "
+        "share_of_classified_upper",
         texts={"family": "families"},
         measured=False,
     ),

@@ -206,6 +206,22 @@ def equations() -> list[Equation]:
                 select h.onet_soc_code, count(*) as n_tasks, count(t.n_conversations) as p
                 from ref_holders as h inner join task_usage as t on h.task_id = t.task_id group by 1
             ) as o group by 1"""),
+        Equation("geography_usage", "a country is the sum of its SOC groups", """
+            select u.country_code, c.n, u.n_conversations from geography_usage as u
+            left join (
+                select country_code, sum(n_conversations) as n from geography_category_usage group by 1
+            ) as c on u.country_code = c.country_code"""),
+        Equation("task_hierarchy_usage", "a node is the sum of the published tasks under it", """
+            with recursive under as (
+                select node_id, parent_node_id, task_id from ref_nodes where task_id is not null
+                union all
+                select n.node_id, n.parent_node_id, u.task_id from under as u inner join ref_nodes as n
+                on u.parent_node_id = n.node_id
+            )
+            select h.node_id, sum(t.n_conversations), max(h.n_conversations)
+            from task_hierarchy_usage as h
+            inner join (select distinct node_id, task_id from under) as u on h.node_id = u.node_id
+            inner join task_usage as t on u.task_id = t.task_id group by 1"""),
         Equation("usage_by_unit", "conversations are those of the SOC group", """
             select u.soc_major_code, case when u.n_accounts_rounded is not null then c.n_conversations end, u.n_conversations
             from usage_by_unit as u left join occupation_category_usage as c on u.soc_major_code = c.soc_major_code"""),
@@ -239,7 +255,7 @@ def _shares() -> list[Equation]:
         where t.status = 'published' and cast(o.job_zone as varchar) {which})"""
     listed = [
         *_share("task_usage", "task_id", part, published),
-        *_share("task_usage", "task_id", "share_of_classified", _CLASSIFIED, interval=False),
+        *_share("task_usage", "task_id", "share_of_classified", _CLASSIFIED),
         *_share("task_hierarchy_usage", node, part, published, where="node_id <> 'unattributed'"),
         *_share("occupation_usage", "onet_soc_code", part, published, where="onet_soc_code <> 'unattributed'"),
         *_share("occupation_category_usage", "soc_major_code", part, published, where="soc_major_code <> 'unattributed'"),
@@ -253,14 +269,19 @@ def _shares() -> list[Equation]:
         *_share("model_usage", "model || '|' || level || '|' || node_id", "share_of_model",
                 "sum(case when node_id = 'all' then n_conversations end) over (partition by model)"),
         *_share("thinking_usage", "task_id", "share_of_task_with_thinking", "n_support_conversations"),
+        *_share("geography_usage", "country_code", "share_of_classified", "sum(n_conversations) over ()"),
+        *_share("geography_category_usage", "country_code || '|' || soc_group", "share_of_country",
+                "sum(n_conversations) over (partition by country_code)"),
+        *_share("geography_collaboration_usage", "country_code || '|' || collaboration_pattern", "share_of_country",
+                "sum(n_conversations) over (partition by country_code)"),
         *_share("outcome_totals", "outcome", "share_of_published_outcomes", "sum(n_conversations) over ()"),
         *_share("usage_by_unit", "soc_major_code", "share_of_conversations",
-                "sum(case when n_accounts_rounded is not null then n_conversations end) over ()", interval=False),
+                "sum(case when n_accounts_rounded is not null then n_conversations end) over ()"),
         *_share("usage_by_unit", "soc_major_code", "share_of_accounts",
                 "sum(case when n_conversations is not null then n_accounts_rounded end) over ()",
-                part="n_accounts_rounded", interval=False),
+                part="n_accounts_rounded"),
         *_share("depth_of_use", "min_percent_of_tasks", "share_of_occupations", "n_occupations", part="n_occupations_at_least"),
-        *_share("suppression_summary", "family", "share_of_classified", _CLASSIFIED, interval=False,
+        *_share("suppression_summary", "family", "share_of_classified", _CLASSIFIED,
                 where="family in ('tasks', 'task_patterns', 'occupation_residuals', 'soc_major_group_residuals', 'global_residual')"),
         Equation("job_zone_usage", "share_of_used_pairs counts published tasks of the zone's occupations", f"""
             select j.job_zone, case when j.job_zone not in ('no_zone', 'unattributed') then coalesce(p.n, 0)

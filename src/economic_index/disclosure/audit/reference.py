@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from economic_index.errors import UserError
-from economic_index.paths import project_root, taxonomy_seeds
+from economic_index.paths import project_root, taxonomy_seeds, warehouse
 
 PUBLIC_FILES = (
     "collaboration_patterns",
@@ -18,6 +18,7 @@ PUBLIC_FILES = (
     "soc_major_groups",
     "job_zones",
     "assistant_models",
+    "countries",
     "privacy_policies",
 )
 TAXONOMY_FILES = ("onet_task_statements", "onet_occupations", "onet_job_zones", "taxonomy_release")
@@ -25,15 +26,19 @@ TAXONOMY_FILES = ("onet_task_statements", "onet_occupations", "onet_job_zones", 
 
 @dataclass(frozen=True)
 class ReferenceFolders:
-    """Where the public seeds lie: what the method fixes, and the taxonomy in use."""
+    """Where the public seeds lie: what the method fixes, the taxonomy in use, and built task hierarchies.
+
+    Hierarchies are made of public task texts alone; where none lies beside, node names are checked by their shape.
+    """
 
     registry: Path
     taxonomy: Path
+    hierarchies: Path | None = None
 
     @classmethod
     def of_project(cls) -> ReferenceFolders:
         """The folders of the project around the working directory."""
-        return cls(project_root() / "seeds" / "reference", taxonomy_seeds())
+        return cls(project_root() / "seeds" / "reference", taxonomy_seeds(), warehouse() / "taxonomy")
 
 
 def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFolders) -> None:
@@ -55,6 +60,7 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
                 "quote = '\"', escape = '\"', nullstr = '')",
                 [str(path)],
             )
+    _load_hierarchies(connection, folders.hierarchies)
     connection.execute(
         r"""
         create or replace table ref_statements as
@@ -88,6 +94,22 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
         select distinct min(onet_task_id) over (partition by task_text) as task_id, task from ref_statements;
         """
     )
+
+
+def _load_hierarchies(connection: duckdb.DuckDBPyConnection, folder: Path | None) -> None:
+    """``ref_nodes`` (level, node_id, parent_node_id, name, task_id); a node's id is a hash of its tasks."""
+    files = [str(path) for path in sorted(folder.glob("*.parquet"))] if folder and folder.is_dir() else []
+    if files:
+        connection.execute(
+            "create or replace table ref_nodes as select distinct level, node_id, parent_node_id, name, task_id "
+            "from read_parquet(?)",
+            [files],
+        )
+    else:
+        connection.execute(
+            "create or replace table ref_nodes (level integer, node_id varchar, parent_node_id varchar, name varchar, "
+            "task_id bigint)"
+        )
 
 
 def texts(connection: duckdb.DuckDBPyConnection, sql: str) -> frozenset[str]:

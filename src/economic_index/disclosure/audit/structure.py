@@ -22,7 +22,8 @@ from economic_index.disclosure.audit.reference import texts
 from economic_index.disclosure.audit.release import Release
 
 TABLES_THAT_MAY_BE_EMPTY = frozenset(("facet_usage", "task_collaboration_usage", "thinking_usage",
-                                      "occupation_collaboration_usage", "category_collaboration_usage"))
+                                      "occupation_collaboration_usage", "category_collaboration_usage",
+                                      "geography_category_usage", "geography_collaboration_usage"))
 # A node name is made of the words of public task texts: nothing that looks like an address, a number or a link.
 _NAME_SHAPE = re.compile(r"(?!.*(@|://|\d{5,}))[^\x00-\x1f]{1,160}")
 _SHAPES = {
@@ -52,7 +53,7 @@ _LITERALS = {
     },
     "families": {
         "tasks", "task_patterns", "task_models", "task_thinking", "facets", "composition", "occupation_residuals",
-        "soc_major_group_residuals", "global_residual", "outcomes",
+        "soc_major_group_residuals", "global_residual", "outcomes", "geography_categories", "geography_patterns",
     },
     "manifest_items": {
         "project_version", "taxonomy_release", "soc_vintage", "taxonomy_hash", "privacy_policy", "privacy_policy_hash",
@@ -91,6 +92,10 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
         "pattern_labels": "select label from ref_collaboration_patterns "
         "union all values ('Not attributed'), ('Automation'), ('Augmentation')",
         "pattern_groups": "select pattern_group from ref_collaboration_patterns union all select 'not_attributed'",
+        "countries": "select country_code from ref_countries union all select 'other'",
+        "country_names": "select country_name from ref_countries union all select 'Other countries'",
+        "node_ids": "select node_id from ref_nodes union all select 'all'",
+        "node_names": "select name from ref_nodes union all select 'All conversations'",
         "policies": "select policy from ref_privacy_policies",
     }
     found = {name: texts(reference, sql) for name, sql in queries.items()}
@@ -153,7 +158,7 @@ def check_floors(release: Release, found: Collector) -> None:
     """Published: every count there, at least 15 conversations and 5 accounts. Not published: no value at all."""
     for name, table in release.tables.items():
         mart = MARTS.get(name)
-        if mart is None or not set(mart.values) <= set(table.column_names):
+        if mart is None or not (set(mart.values) | set(mart.texts) | set(mart.key)) <= set(table.column_names):
             continue
         _check_finite(name, mart, table, found)
         if "status" not in mart.columns:
@@ -210,6 +215,7 @@ def _check_summary(table: pa.Table, found: Collector) -> None:
 def check_vocabulary(release: Release, reference: duckdb.DuckDBPyConnection, found: Collector) -> int:
     """Every text value belongs to the vocabularies of its column; returns how many values were looked up."""
     known = vocabularies(reference)
+    has_nodes = len(known["node_ids"]) > 1
     looked_up = 0
     for name, table in release.tables.items():
         mart = MARTS.get(name)
@@ -223,7 +229,11 @@ def check_vocabulary(release: Release, reference: duckdb.DuckDBPyConnection, fou
                 found.add("vocabulary", "A12", name, column.name, "The text column has no vocabulary in the auditor's catalogue.")
                 continue
             words = frozenset().union(*(known.get(vocabulary, frozenset()) for vocabulary in allowed))
-            shapes = [_SHAPES[vocabulary] for vocabulary in allowed if vocabulary in _SHAPES]
+            shapes = [
+                _SHAPES[vocabulary]
+                for vocabulary in allowed
+                if vocabulary in _SHAPES and not (has_nodes and vocabulary in ("node_ids", "node_names"))
+            ]
             bad = [
                 position
                 for position, value in enumerate(values)

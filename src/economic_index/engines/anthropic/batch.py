@@ -172,6 +172,8 @@ class _Open:
     rendered: Rendered
     call: Call
     passes: int = 0
+    #: Dollars set aside for the call; None when an earlier run submitted it.
+    reserved: float | None = None
 
 
 class BatchRunner:
@@ -252,7 +254,7 @@ class BatchRunner:
         for."""
         chunk: list[_Open] = []
         bodies: list[dict[str, Any]] = []
-        size, reserved = 0, 0.0
+        size = 0
         limit = min(self.settings.batch_requests, MAX_REQUESTS)
         most = min(self.settings.batch_bytes, MAX_BYTES)
         for question in questions:
@@ -261,14 +263,15 @@ class BatchRunner:
             length = len(orjson.dumps(body)) + 128
             if chunk and (len(chunk) >= limit or size + length > most):
                 yield await self._submit_chunk(chunk, bodies, keys)
-                chunk, bodies, size, reserved = [], [], 0, 0.0
+                chunk, bodies, size = [], [], 0
             if not self.settings.budget.reserve(cost):
                 self.settings.budget.stopped = True
                 yield question
                 continue
+            question.reserved = cost
             chunk.append(question)
             bodies.append(body)
-            size, reserved = size + length, reserved + cost
+            size += length
         if chunk:
             yield await self._submit_chunk(chunk, bodies, keys)
 
@@ -429,7 +432,16 @@ class BatchRunner:
             )
         self.store.spend(place for _, place in left.values())
         for question, _ in left.values():
+            self._settle(question, 0.0)
             yield question, None
+
+    def _settle(self, question: _Open, cost: float) -> None:
+        """Replace the reservation of a call by its cost; one that an earlier run reserved only costs."""
+        if question.reserved is None:
+            self.settings.budget.spent += cost
+        else:
+            self.settings.budget.settle(question.reserved, cost)
+        question.reserved = None
 
     def _read(self, question: _Open, result: Any) -> Reply | None:
         """An item's outcome: a reply, a failure for good, or None for one to be asked again."""
@@ -440,9 +452,9 @@ class BatchRunner:
             if reply is not None:
                 cost = price.cost(reply.usage, batch=True) if price is not None else 0.0
                 stage.add(reply.usage, cost)
-                self.settings.budget.settle(self._reservation(question), cost)
+                self._settle(question, cost)
                 return reply
-        self.settings.budget.settle(self._reservation(question), 0.0)
+        self._settle(question, 0.0)
         if result.type == "errored":
             inner = getattr(result.error, "error", None)
             reason = _POLITE_FAILURES.get(str(getattr(inner, "type", "")))

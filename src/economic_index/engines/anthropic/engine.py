@@ -99,6 +99,13 @@ class AnthropicEngine:
         """What each stage used in this run; empty when nothing was asked."""
         return self._host.sender.stages if self._host is not None else {}
 
+    def cancel_batches(self) -> int:
+        """Cancel our batches that the server still works on; returns how many. What has ended stays
+        fetchable."""
+        if self._host is None:
+            self._host = _Host(self.settings)
+        return self._host.cancel()
+
     def close(self) -> None:
         """Close the client and its thread. The engine can be used again: it opens another."""
         if self._host is not None:
@@ -204,6 +211,10 @@ class _Host:
         )
         async for position, answer in answers:
             results.put((position, answer))
+
+    def cancel(self) -> int:
+        """Cancel open batches."""
+        return int(self._call(self.batches.cancel())) if self.batches is not None else 0
 
     def close(self) -> None:
         """Close client and loop."""

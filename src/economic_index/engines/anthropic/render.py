@@ -34,9 +34,7 @@ MAX_CONVERSATION_TOKENS = 12_000
 CONFIDENCES = (1, 2, 3, 4, 5)
 MAX_SUMMARY_CHARACTERS = 1_200
 
-_RESERVED = re.compile(
-    r"<(?=\W{0,64}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE
-)
+_RESERVED = re.compile(r"<(?=\W{0,64}(?:conversation|summary|person|assistant|options|items))", re.IGNORECASE)
 _TURN = {"user": "<person>", "assistant": "<assistant>"}
 _STAGES = {
     "top": "task", "middle": "task", "base": "task", "level": "task", "pattern": "collaboration_pattern",
@@ -50,6 +48,11 @@ class Coded:
 
     field: Field
     codes: Mapping[str, str] | None
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the options, which a prompt that numbers them does not show."""
+        return tuple(self.codes.values()) if self.codes is not None else ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,11 @@ class Rendered:
     reader: Callable[[str], Parsed] | None = None
 
     def digest(self) -> bytes:
-        """SHA-256 of all that is sent but the model and its parameters."""
+        """SHA-256 of all that is sent but the model and its parameters, and of the ids that an answer stands
+        for."""
         hashed = sha256()
-        for part in (self.static, self.user):
+        ids = "\x00".join(name for entry in self.coded for name in (entry.field.name, *entry.ids))
+        for part in (self.static, self.user, ids):
             raw = part.encode("utf-8")
             hashed.update(len(raw).to_bytes(8, "big"))
             hashed.update(raw)
@@ -103,25 +108,25 @@ def prompt_for(request: Request) -> Prompt:
     """The prompt file that serves a request: its stage's, else by what is asked and about what."""
     prompts = read_prompts()
     for name in (request.stage, _STAGES.get(request.stage)):
-        if name in prompts and prompts[name].kind == "label" and name != "preface":
-            if request.summary is not None and name == "task":
+        if name in prompts and prompts[name].kind == "label":
+            if request.summary is not None and name in ("task", "choose"):
                 break
             return prompts[name]
-    one_choice = len(request.fields) == 1 and request.fields[0].answer_type in ("choice", "multi")
-    if request.summary is not None and one_choice:
-        return prompts["choose"]
+    kind = request.fields[0].answer_type if len(request.fields) == 1 else None
+    if request.summary is not None and kind in ("choice", "multi"):
+        return prompts["choose" if kind == "choice" else "choose_several"]
     only = request.fields[0].name if len(request.fields) == 1 else ""
     if only in ("task", "top", "middle", "base"):
         return prompts["task"]
     name = _STAGES.get(only, only)
     known = prompts.get(name)
-    return known if known is not None and known.kind == "label" and name != "preface" else prompts["facet"]
+    return known if known is not None and known.kind == "label" else prompts["facet"]
 
 
 def render(request: Request, max_tokens: int = MAX_CONVERSATION_TOKENS) -> Rendered:
     """Render a request. ``max_tokens``: longest conversation, in estimated tokens, that is sent whole."""
     prompt = prompt_for(request)
-    static, questions, schema, coded = _questions(request.fields, prompt)
+    static, questions, schema, coded = _questions(request.fields, prompt, request.summary is not None)
     material, cut = _material(request, max_tokens)
     user = f"{questions}\n\n{material}" if questions else material
     return Rendered(request.stage, static, user, schema, prompt.max_tokens, coded, prompt, cut)
@@ -129,17 +134,17 @@ def render(request: Request, max_tokens: int = MAX_CONVERSATION_TOKENS) -> Rende
 
 _Questions = tuple[str, str, dict[str, Any], tuple["Coded", ...]]
 # By identity: to hash two thousand options for every conversation would cost more than to render them once.
-_KNOWN: OrderedDict[tuple[int, str], tuple[tuple[Field, ...], _Questions]] = OrderedDict()
+_KNOWN: OrderedDict[tuple[int, str, bool], tuple[tuple[Field, ...], _Questions]] = OrderedDict()
 _KNOWN_SIZE = 256
 
 
-def _questions(fields: tuple[Field, ...], prompt: Prompt) -> _Questions:
+def _questions(fields: tuple[Field, ...], prompt: Prompt, is_summary: bool) -> _Questions:
     """Static text, text that stands before the material, schema and codes: all but the conversation."""
-    key = (id(fields), prompt.name)
+    key = (id(fields), prompt.name, is_summary)
     known = _KNOWN.get(key)
     if known is not None and known[0] is fields:
         return known[1]
-    made = _make_questions(fields, prompt)
+    made = _make_questions(fields, prompt, is_summary)
     _KNOWN[key] = (fields, made)
     while len(_KNOWN) > _KNOWN_SIZE:
         with suppress(KeyError):
@@ -147,10 +152,11 @@ def _questions(fields: tuple[Field, ...], prompt: Prompt) -> _Questions:
     return made
 
 
-def _make_questions(fields: tuple[Field, ...], prompt: Prompt) -> _Questions:
+def _make_questions(fields: tuple[Field, ...], prompt: Prompt, is_summary: bool) -> _Questions:
     coded = tuple(_code(asked, prompt) for asked in fields)
     asked = "\n\n".join(_question(entry) for entry in coded)
-    static = f"{read_prompts()['preface'].text}\n\n{prompt.text}"
+    preface = read_prompts()["preface_summary" if is_summary else "preface"]
+    static = f"{preface.text}\n\n{prompt.text}"
     if prompt.layout == "system":
         return f"{static}\n\n{asked}", "", _schema(coded, prompt), coded
     return static, asked, _schema(coded, prompt), coded
@@ -178,7 +184,7 @@ def _question(entry: Coded) -> str:
         ]
         return f"{asked.name}: {one_line(asked.question)}\n" + "\n".join(lines)
     lines = [
-        f"[{code}] {one_line(option.text)}"
+        f"{code}: {one_line(option.text)}"
         + (f" :: {one_line(option.description)}" if option.description else "")
         for code, option in zip(entry.codes, asked.options, strict=True)
     ]
@@ -218,17 +224,19 @@ def _properties(entry: Coded) -> dict[str, Any]:
     if kind == "number":
         return {name: {"type": "number"}}
     if not _paged(entry):
-        values = (
-            list(entry.codes) if entry.codes is not None else [option.id for option in entry.field.options]
-        )
-        one = {"type": "string", "enum": values}
+        one: dict[str, Any] = {"type": "string", "enum": [option.id for option in entry.field.options]}
+        if entry.codes is not None:
+            one = _numbers(len(entry.codes))
         return {name: {"type": "array", "items": one} if kind == "multi" else one}
     pages = (len(entry.field.options) - 1) // LINES_ON_PAGE + 1
-    page = {"type": "string", "enum": [str(number) for number in range(1, pages + 1)]}
-    line = {"type": "string", "enum": [str(number) for number in range(1, LINES_ON_PAGE + 1)]}
+    page, line = _numbers(pages), _numbers(LINES_ON_PAGE)
     if kind == "multi":
         return {name: {"type": "array", "items": object_schema({"page": page, "line": line})}}
     return {f"{name}_page": page, f"{name}_line": line}
+
+
+def _numbers(count: int) -> dict[str, Any]:
+    return {"type": "integer", "enum": list(range(1, count + 1))}
 
 
 def _paged(entry: Coded) -> bool:
@@ -280,7 +288,7 @@ def _read(entry: Coded, record: dict[str, Any]) -> Chosen | str:
         return "missing_field"
     if entry.codes is not None:
         codes = entry.codes
-        chosen = [codes.get(value) if isinstance(value, str) else None for value in given]
+        chosen = [None if isinstance(value, bool) else codes.get(str(value)) for value in given]
     else:
         offered = {option.id for option in asked.options}
         chosen = [value if isinstance(value, str) and value in offered else None for value in given]

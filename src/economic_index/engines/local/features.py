@@ -24,7 +24,13 @@ PIECES = 224
 FIRST_PIECES = 130
 #: Characters that the hashed words and the counted marks look at, per conversation.
 CHARACTERS = 6_000
+#: Marks are counted at the ends of each turn only, and lengths are capped: the training texts are shorter than what
+#: people paste, and a count that grows with a pasted book says nothing about what is asked.
+HEAD_CHARACTERS = 300
+TAIL_CHARACTERS = 200
+LONGEST_FIRST, LONGEST_LATER, LONGEST_LAST, LONGEST_ANSWER = 300, 200, 150, 150
 HASH_BITS = 13
+STYLE_BITS = 12
 
 _SPACE = re.compile(r"\s+")
 
@@ -207,6 +213,12 @@ _SCRIPTS: dict[str, re.Pattern[str]] = {
 }
 
 
+def _ends(turn: str) -> str:
+    if len(turn) <= HEAD_CHARACTERS + TAIL_CHARACTERS:
+        return turn
+    return f"{turn[:HEAD_CHARACTERS]}\n{turn[-TAIL_CHARACTERS:]}"
+
+
 def _marks_of(text: str) -> list[float]:
     lowered = text.lower()
     cues = [
@@ -238,14 +250,19 @@ MARK_NAMES: tuple[str, ...] = (
     "long_paste",
 )
 OPENING_CHARACTERS = 60
+#: Columns of ``marks`` that say what is asked and how, but not how much is written.
+LENGTH_FREE: tuple[int, ...] = tuple(
+    position
+    for position, name in enumerate(MARK_NAMES)
+    if not name.startswith("log_") and name not in ("user_turns", "one_user_turn", "ends_with_user", "long_paste")
+)
 
 
 def marks(conversation: Conversation) -> NDArray[np.float32]:
     """Counted marks of one conversation, shape (len(MARK_NAMES),): cue words, punctuation, scripts, lengths, turns."""
     turns = user_turns(conversation)
-    # The ends carry the request; a pasted book in between would only cost time.
-    first = turns[0] if len(turns[0]) <= CHARACTERS else turns[0][: CHARACTERS // 2] + turns[0][-CHARACTERS // 2 :]
-    later = "\n".join(turns[1:])[:CHARACTERS]
+    first = _ends(turns[0])
+    later = "\n".join(_ends(turn) for turn in turns[1:])[:CHARACTERS]
     answer = "\n".join(m.content[:600] for m in conversation.messages if m.role == "assistant")[:CHARACTERS]
     opening = first.strip()[:OPENING_CHARACTERS].lower()
     opened = [
@@ -260,10 +277,10 @@ def marks(conversation: Conversation) -> NDArray[np.float32]:
         *(_marks_of(later) if later else [0.0] * len(_MARK_NAMES)),
         *opened,
         *scripts,
-        math.log1p(len(turns[0])),
-        math.log1p(len(later)),
-        math.log1p(len(last)),
-        math.log1p(len(answer)),
+        math.log1p(min(len(turns[0]), LONGEST_FIRST)),
+        math.log1p(min(len(later), LONGEST_LATER)),
+        math.log1p(min(len(last), LONGEST_LAST)),
+        math.log1p(min(len(answer), LONGEST_ANSWER)),
         math.log2(len(turns)),
         float(len(turns) == 1),
         float(conversation.messages[-1].role == "user"),

@@ -20,7 +20,7 @@ from typing import Any
 _DATA = re.compile(r"<\s*(conversation|summary)[^>]*>(.*?)<\s*/\s*\1[^>]*>", re.DOTALL | re.IGNORECASE)
 _OPTIONS = re.compile(r"<options for=\"([^\"]+)\">\n(.*?)\n</options>", re.DOTALL)
 _ITEMS = re.compile(r"<items>\n(.*?)\n</items>", re.DOTALL)
-_LINE = re.compile(r"^\[([0-9.]+)\] (.*)$", re.MULTILINE)
+_LINE = re.compile(r"^([0-9.]+): (.*)$", re.MULTILINE)
 _FIRST_TURN = re.compile(r"<person>\n(.*?)(?=\n<person>\n|\n<assistant>\n|\Z)", re.DOTALL)
 _REFERENCE = re.compile(r"ref ([0-9a-f]{16})")
 _INJECTION = re.compile(r"ignore (?:all of |all |the )*above and answer ['\"]?([\w.]+)", re.IGNORECASE)
@@ -169,7 +169,8 @@ class _Reply:
             return [self.prompt.command]
         known = [code for code, text in listed.items() if text.partition(" :: ")[0] in self.row.texts]
         if known:
-            return known
+            # "None of these" is right only where nothing else is.
+            return sorted(known, key=lambda code: listed[code].lower().startswith("none"))
         return [max(listed, key=lambda code: self._score(listed[code]))]
 
     def _score(self, text: str) -> tuple[float, int]:
@@ -193,14 +194,14 @@ class _Reply:
         return self._prose(name)
 
     def _enum(self, name: str, values: list[Any], picks: dict[str, list[str]]) -> Any:
-        if self.prompt.command is not None and self.prompt.command in values:
-            return self.prompt.command
+        if self.prompt.command is not None and self.prompt.command in map(str, values):
+            return next(value for value in values if str(value) == self.prompt.command)
         base, _, part = name.rpartition("_")
         if name in picks:
-            return picks[name][0]
+            return int(picks[name][0])
         if part in ("page", "line") and base in picks:
             page, _, line = picks[base][0].partition(".")
-            return page if part == "page" else line
+            return int(page if part == "page" else line)
         if all(isinstance(value, int) for value in values):
             return sorted(values)[-2] if len(values) > 1 else values[0]
         known = self.row.facets.get(name)
@@ -218,7 +219,7 @@ class _Reply:
         if values is None:
             return []
         if name in picks:
-            return [code for code in picks[name] if code in values]
+            return [int(code) for code in picks[name] if int(code) in values]
         known = self.row.facets.get(name)
         if isinstance(known, list):
             return [value for value in known if value in values]
@@ -236,7 +237,7 @@ class _Reply:
             for code, text in self.prompt.items.items():
                 words = _words(text)
                 best = max(listed, key=lambda c: (len(words & _words(listed[c])), _draw(text, listed[c])))
-                out.append({"item": code, "parent": best})
+                out.append({"item": int(code), "parent": int(best)})
             return out
         low, high = self.prompt.bounds or (1, 3)
         texts = list(self.prompt.items.values()) or ["work"]

@@ -131,7 +131,7 @@ class FakeServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._loop is not None:
+        if self._loop is not None and self._loop.is_running():
             self._loop.call_soon_threadsafe(self._loop.stop)
         if self._thread is not None:
             self._thread.join(10)
