@@ -1,10 +1,12 @@
-"""The anthropic engine against a fake server with latency, beside a bare SDK loop and, where installed, kura 0.5.4.
+"""The anthropic engine against a fake server with latency, beside a bare SDK loop and, where installed, kura
+0.5.4.
 
     python benchmarks/bench_engine.py [--conversations 500] [--tokens 540] [--kura-python /path/to/python]
 
-Prints one table: calls and tokens per conversation, wall time, CPU per call, peak memory, calls of an immediate re-run and
-after 10 % more conversations, and the share that was completed under 1 % overload errors, one permanent 400 and one
-malformed answer. Every client runs in a process of its own, the server in another.
+Prints one table: calls and tokens per conversation, wall time, CPU per call, peak memory, calls of an
+immediate re-run and after 10 % more conversations, and the share that was completed under 1 % overload
+errors, one permanent 400 and one malformed answer. Every client runs in a process of its own, the server in
+another.
 """
 
 from __future__ import annotations
@@ -26,13 +28,27 @@ from typing import Any
 MODEL = "claude-haiku-4-5"
 LATENCY = 0.05
 CONCURRENCY = 64
+NOTES = """
+bare: the SDK in a loop, the first request of compact only. tree6: the paper's six calls (screen, pattern, skills,
+three levels). tree, compact, shortlist: all facets of the registry. kura: summaries and base clusters.
+billed: uncached + 0.1 x read + 1.25 x written. shortlist's CPU includes embedding the summaries."""
 
 
 def conversations(count: int, tokens: int) -> list[tuple[str, str]]:
     """(first message, answer) pairs; each is distinct."""
-    topics = ["a letter", "a spreadsheet formula", "a lesson plan", "a recipe", "a contract clause", "a data script"]
+    topics = [
+        "a letter",
+        "a spreadsheet formula",
+        "a lesson plan",
+        "a recipe",
+        "a contract clause",
+        "a data script",
+    ]
     return [
-        (f"Please help me with {topics[i % 6]} for case {i}. " + "Some more words on it. " * (tokens // 6), "Here you are.")
+        (
+            f"Please help me with {topics[i % 6]} for case {i}. " + "Some more words on it. " * (tokens // 6),
+            "Here you are.",
+        )
         for i in range(count)
     ]
 
@@ -54,7 +70,7 @@ def child_ours(strategy_name: str, count: int, tokens: int, home: Path) -> dict[
     if "6" in strategy_name:
         kept = ("occupational", "task", "collaboration_pattern", "skill")
         registry = {name: facet for name, facet in registry.items() if name in kept}
-    space, fields = paper_space(), FieldMaker()
+    space, fields = paper_space(*((4, 10) if strategy_name == "shortlist" else ())), FieldMaker()
     strategy = reading_strategy(strategy_name.removesuffix("6"), space, fields, registry)
     talks = [
         Conversation(f"c{i}", (Message("user", a), Message("assistant", b)))
@@ -79,20 +95,27 @@ def child_ours(strategy_name: str, count: int, tokens: int, home: Path) -> dict[
     }
 
 
-def paper_space() -> Any:
-    """12 x 39 x 41 tasks of O*NET's mean length."""
+def paper_space(middles: int = 39, bases: int = 41) -> Any:
+    """12 x 39 x 41 tasks of O*NET's mean length; fewer where every task has to be embedded."""
     from economic_index.labelling.task_space import TaskSpace
 
     tasks, held, tree, number = [], [], [], 0
     for top in range(12):
-        tree.append({"node_id": f"t{top}", "parent_node_id": None, "name": f"Work of kind {top} with care", "task_id": None})
-        for middle in range(39):
+        tree.append(
+            {
+                "node_id": f"t{top}",
+                "parent_node_id": None,
+                "name": f"Work of kind {top} with care",
+                "task_id": None,
+            }
+        )
+        for middle in range(middles):
             own = f"m{top}-{middle}"
             name = f"Work of kind {top} in branch {middle} with care and to the rules"
             tree.append({"node_id": own, "parent_node_id": f"t{top}", "name": name, "task_id": None})
-            for _ in range(41):
+            for _ in range(bases):
                 number += 1
-                text = f"Handle matter {number} of kind {top} and branch {middle} with care and to the rules of the house."
+                text = f"Handle matter {number} of kind {top} and branch {middle} with care, by the rules of a house"
                 tasks.append({"task_id": number, "task": text})
                 held.append({"task_id": number, "soc_major_code": "11"})
                 tree.append({"node_id": f"b{number}", "parent_node_id": own, "name": text, "task_id": number})
@@ -114,8 +137,12 @@ def child_bare(count: int, tokens: int) -> dict[str, Any]:
     rounds = CompactFacets(read_registry())
     bodies = []
     for i, (a, b) in enumerate(conversations(count, tokens)):
-        rendered = render(rounds.request(Conversation(f"c{i}", (Message("user", a), Message("assistant", b)))))
-        bodies.append(request_body(rendered, Exchange(rendered).first(), MODEL, PriceTable.read().get(MODEL), "5m"))
+        rendered = render(
+            rounds.request(Conversation(f"c{i}", (Message("user", a), Message("assistant", b))))
+        )
+        bodies.append(
+            request_body(rendered, Exchange(rendered).first(), MODEL, PriceTable.read().get(MODEL), "5m")
+        )
 
     async def run() -> int:
         gate, done = asyncio.Semaphore(CONCURRENCY), 0
@@ -149,10 +176,25 @@ def child_bare(count: int, tokens: int) -> dict[str, Any]:
 
 def server(oracle: Path, faults: bool) -> tuple[subprocess.Popen[str], str]:
     """A fake server in its own process."""
-    command = [sys.executable, "-m", "economic_index.testing.fake_messages", "--port", "0", "--latency", str(LATENCY)]
+    command = [
+        sys.executable,
+        "-m",
+        "economic_index.testing.fake_messages",
+        "--port",
+        "0",
+        "--latency",
+        str(LATENCY),
+    ]
     command += ["--oracle", str(oracle)]
     if faults:
-        command += ["--mischief", "overloaded=0.01", "--mischief", "bad_request=0.002", "--mischief", "truncated=0.002"]
+        command += [
+            "--mischief",
+            "overloaded=0.01",
+            "--mischief",
+            "bad_request=0.002",
+            "--mischief",
+            "truncated=0.002",
+        ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["url"]
@@ -165,20 +207,30 @@ def stats(url: str) -> dict[str, Any]:
 
 def write_oracle(path: Path, count: int, tokens: int) -> None:
     """Truth for every conversation: a path in the hierarchy and labels of every facet."""
-    space = paper_space()
+    space, small = paper_space(), paper_space(4, 10)
     with path.open("w") as file:
         for i, (first, _) in enumerate(conversations(count, tokens)):
             task = space.task_ids[i % len(space.task_ids)]
-            texts = [space.texts[i % len(space.task_ids)], *(space.names[n] for n in space.path(task))]
+            texts = [small.texts[i % len(small.texts)], space.texts[i % len(space.task_ids)]]
+            texts += [space.names[node] for node in space.path(task)]
             facets = {"occupational": "yes", "collaboration_pattern": "directive", "skill": ["writing"]}
             file.write(json.dumps({"first_message": first, "facets": facets, "texts": texts}) + "\n")
 
 
 def child(arguments: list[str], url: str) -> dict[str, Any]:
     """Run one client and return its report."""
-    environment = {**os.environ, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "bench", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": "bench",
+        "OMP_NUM_THREADS": "1",
+    }
     done = subprocess.run(
-        [sys.executable, __file__, "--child", *arguments], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, __file__, "--child", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(done.stderr)
@@ -193,6 +245,7 @@ def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dic
         seen = stats(url)
         row["input"] = seen["input_tokens"]
         row["cached"] = seen["cache_read_tokens"]
+        row["written"] = seen["cache_write_tokens"]
         row["output"] = seen["output_tokens"]
         if name != "bare":
             child([name, str(count), str(tokens), str(home)], url)
@@ -218,17 +271,81 @@ def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dic
     return row
 
 
+def measure_kura(python: str, count: int, tokens: int, home: Path) -> dict[str, Any]:
+    """kura's summaries and base clusters: first run, re-run, 10 % more, and a run under the same faults."""
+    side = str(Path(__file__).with_name("kura_side.py"))
+    sources = {}
+    for size in (count, count + count // 10):
+        sources[size] = home / f"talks{size}.json"
+        sources[size].write_text(json.dumps(conversations(size, tokens)))
+
+    def go(url: str, size: int, store: Path) -> dict[str, Any]:
+        environment = {
+            **os.environ,
+            "OPENAI_BASE_URL": f"{url}/v1",
+            "OPENAI_API_KEY": "x",
+            "OMP_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            [python, side, "run", str(sources[size]), str(store)],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(done.stderr[-2_000:])
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def seen(url: str) -> dict[str, int]:
+        with urllib.request.urlopen(f"{url}/stats") as answer:
+            return {"attempts": 0, **json.loads(answer.read())}
+
+    def start(*faults: str) -> tuple[subprocess.Popen[str], str]:
+        process = subprocess.Popen(
+            [sys.executable, side, "serve", *faults], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        return process, json.loads(process.stdout.readline())["url"]
+
+    process, url = start()
+    try:
+        row = go(url, count, home / "kura")
+        first = seen(url)
+        row |= {"calls": first["attempts"], "input": first.get("input", 0), "cached": 0, "output": 0}
+        go(url, count, home / "kura")
+        again = seen(url)
+        row["again"] = again["attempts"] - first["attempts"]
+        go(url, count + count // 10, home / "kura")
+        row["more"] = seen(url)["attempts"] - again["attempts"]
+    finally:
+        process.terminate()
+        process.wait()
+    process, url = start("faulty")
+    try:
+        wild = go(url, count, home / "kura_faulty")
+        row["done_share"] = row["accounted_share"] = wild["completed"] / count
+    finally:
+        process.terminate()
+        process.wait()
+    return row
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--conversations", type=int, default=500)
     parser.add_argument("--tokens", type=int, default=540)
+    parser.add_argument("--kura-python", help="a Python in which kura 0.5.4 is installed")
+    parser.add_argument("--only", nargs="*", default=["bare", "tree6", "tree", "compact", "shortlist"])
     parser.add_argument("--child", nargs="*")
     given = parser.parse_args()
     if given.child:
         name, count, tokens, *rest = given.child
         home = Path(rest[0])
         bare = name == "bare"
-        made = child_bare(int(count), int(tokens)) if bare else child_ours(name, int(count), int(tokens), home)
+        made = (
+            child_bare(int(count), int(tokens)) if bare else child_ours(name, int(count), int(tokens), home)
+        )
         made["rss"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(json.dumps(made))
         return
@@ -238,13 +355,28 @@ def main() -> None:
         os.environ["ECONOMIC_INDEX_WAREHOUSE"] = str(home)
         oracle = home / "oracle.jsonl"
         write_oracle(oracle, count + count // 10, tokens)
-        rows = {name: measure(name, count, tokens, home, oracle) for name in ("bare", "tree6", "tree", "compact", "shortlist")}
-    head = "client", "calls/conv", "input/conv", "cached/conv", "billed/conv", "output/conv", "wall s", "CPU ms/call", "MB"
-    print(f"{count} conversations of about {tokens} tokens, {LATENCY * 1000:.0f} ms, {CONCURRENCY} in flight, {MODEL}\n")
+        rows = {name: measure(name, count, tokens, home, oracle) for name in given.only}
+        if given.kura_python:
+            rows["kura"] = measure_kura(given.kura_python, count, tokens, home)
+    head = (
+        "client",
+        "calls/conv",
+        "input/conv",
+        "cached/conv",
+        "billed/conv",
+        "output/conv",
+        "wall s",
+        "CPU ms/call",
+        "MB",
+    )
+    print(
+        f"{count} conversations of about {tokens} tokens, {LATENCY * 1000:.0f} ms latency, "
+        f"{CONCURRENCY} in flight, {MODEL}\n"
+    )
     print("| " + " | ".join((*head, "calls again", "calls +10 %", "completed", "accounted")) + " |")
     print("|" + "---|" * 13)
     for name, row in rows.items():
-        billed = (row["input"] + 0.1 * row["cached"]) / count
+        billed = (row["input"] + 0.1 * row["cached"] + 1.25 * row.get("written", 0)) / count
         cells = [
             name,
             f"{row['calls'] / count:.2f}",
@@ -261,10 +393,7 @@ def main() -> None:
             f"{row['accounted_share']:.1%}",
         ]
         print("| " + " | ".join(cells) + " |")
-    print(
-        "\nbare: the SDK in a loop, first request of compact only. tree6: the paper's six calls (screen, pattern, skills, "
-        "three levels); tree, compact and shortlist ask all facets of the registry. Facets in tree: one call each."
-    )
+    print(NOTES)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,15 @@ def model(dbt, session):
     from economic_index.labelling.model import answer_table
 
     dbt.config(materialized="table")
-    names = ("engine", "strategy", "models", "mode", "max_cost", "max_calls")
+    # Literal keys: dbt hands over only the keys that it finds as literals in this file.
+    variables = {
+        "engine": dbt.config.meta_get("engine"),
+        "strategy": dbt.config.meta_get("strategy"),
+        "models": dbt.config.meta_get("models"),
+        "mode": dbt.config.meta_get("mode"),
+        "max_cost": dbt.config.meta_get("max_cost"),
+        "max_calls": dbt.config.meta_get("max_calls"),
+    }
     return answer_table(
         dbt.ref("conversations_to_label"),
         dbt.ref("tasks"),
@@ -14,7 +22,7 @@ def model(dbt, session):
         dbt.ref("task_hierarchy"),
         dbt.ref("facets"),
         dbt.ref("facet_options"),
-        {name: dbt.config.meta_get(name) for name in names},
+        variables,
         dbt.ref("stg_onet__dwa_reference"),
         dbt.ref("stg_onet__tasks_to_dwas"),
     )

@@ -42,7 +42,10 @@ def small_space() -> TaskSpace:
 
 def talks(count: int) -> list[Conversation]:
     return [
-        Conversation(f"c{i}", (Message("user", f"Please handle matter {i % 36} of case {i}."), Message("assistant", "Ok.")))
+        Conversation(
+            f"c{i}",
+            (Message("user", f"Please handle matter {i % 36} of case {i}."), Message("assistant", "Ok.")),
+        )
         for i in range(count)
     ]
 
@@ -52,7 +55,9 @@ def main(mode: str, strategy_name: str, folder: str, count: str) -> None:
     settings = make_settings({"default": "claude-haiku-4-5"}, mode, state=home / "batches.sqlite")
     fast = {"backoff": 0.01, "longest_backoff": 0.1, "poll": 0.05, "longest_poll": 0.1, "batch_requests": 60}
     settings = replace(settings, concurrency=CONCURRENCY, **fast)  # type: ignore[arg-type]
-    facets = {k: v for k, v in read_registry().items() if k in ("occupational", "collaboration_pattern", "task")}
+    facets = {
+        k: v for k, v in read_registry().items() if k in ("occupational", "collaboration_pattern", "task")
+    }
     space, fields = small_space(), FieldMaker()
     strategy: Strategy = Tree(space, fields)
     if strategy_name == "compact":

@@ -41,10 +41,9 @@ def read_manifest(work: Path) -> dict[str, Any]:
 def copy_project(folder: Path) -> Path:
     """A copy of everything dbt reads, to be changed by a test."""
     project = folder / "project"
+    unread = shutil.ignore_patterns("installed", "python", "__pycache__", "fixtures")
     for part in ("models", "python_models", "macros", "seeds", "tests"):
-        shutil.copytree(
-            REPO / part, project / part, ignore=shutil.ignore_patterns("installed", "python", "__pycache__", "fixtures")
-        )
+        shutil.copytree(REPO / part, project / part, ignore=unread)
     for name in ("dbt_project.yml", "profiles.yml"):
         shutil.copy(REPO / name, project / name)
     return project

@@ -12,6 +12,7 @@ import duckdb
 FORBIDDEN_FUNCTIONS = frozenset(
     {"getenv", "getvariable", "current_setting", "nextval", "currval", "query", "query_table", "which_secret"}
 )
+FORBIDDEN_PREFIXES = ("read_", "write_", "glob", "duckdb_", "pragma_")
 
 
 def syntax_tree(sql: str) -> dict[str, Any]:
@@ -46,8 +47,8 @@ def walk(node: Any) -> Iterator[dict[str, Any]]:
 def foreign_reads(sql: str, allowed: set[tuple[str, str, str]]) -> list[str]:
     """What ``sql`` reads beside the relations of ``allowed`` (database, schema, name) and its own CTEs.
 
-    A table function counts as foreign whatever it is; so does a table without its database and schema, unless it is a
-    CTE of the query: DuckDB would look for a file of that name.
+    A table function counts as foreign whatever it is; so does a table without its database and schema, unless
+    it is a CTE of the query: DuckDB would look for a file of that name.
     """
     try:
         tree = syntax_tree(sql)
@@ -69,6 +70,6 @@ def foreign_reads(sql: str, allowed: set[tuple[str, str, str]]) -> list[str]:
             found.append(f"table function {function.get('function_name', kind)}")
         elif kind == "FUNCTION":
             name_of = str(node.get("function_name", "")).lower()
-            if name_of in FORBIDDEN_FUNCTIONS or name_of.startswith(("read_", "write_", "glob", "duckdb_", "pragma_")):
+            if name_of in FORBIDDEN_FUNCTIONS or name_of.startswith(FORBIDDEN_PREFIXES):
                 found.append(f"function {name_of}")
     return found

@@ -1,4 +1,5 @@
-"""Synthetic facts with heavy-tailed popularity of tasks and accounts, for tests of the wall and of the auditor."""
+"""Synthetic facts with heavy-tailed popularity of tasks and accounts, for tests of the wall and of the "
+"auditor."""
 
 from __future__ import annotations
 
@@ -36,12 +37,16 @@ def make_facts(
     n_accounts = n_accounts or max(20, n // 5)
     activity = draw.lognormal(0, 1.2, n_accounts)
     account = draw.choice(n_accounts, n, p=activity / activity.sum())
-    profile = draw.dirichlet(np.array([3.0, 1.2, 2.4, 2.0, 0.5, 0.4]), int(task_ids.max()) + 1 - int(task_ids.min()))
+    profile = draw.dirichlet(
+        np.array([3.0, 1.2, 2.4, 2.0, 0.5, 0.4]), int(task_ids.max()) + 1 - int(task_ids.min())
+    )
     cumulative = profile[task - task_ids.min()].cumsum(axis=1)
     pattern = (draw.random((n, 1)) > cumulative).sum(axis=1).clip(0, 5)
     answered = draw.random(n) >= unanswered
     outcome = draw.choice(len(OUTCOMES), n, p=[0.86, 0.08, 0.03, 0.004, 0.001, 0.02, 0.005])
-    model = draw.choice(len(models), n, p=np.array([0.7, 0.25, 0.05])[: len(models)] if len(models) == 3 else None)
+    model = draw.choice(
+        len(models), n, p=np.array([0.7, 0.25, 0.05])[: len(models)] if len(models) == 3 else None
+    )
     thinking = draw.random(n)
     share = 0.5 ** np.arange(1, len(countries) + 1)
     country = draw.choice(len(countries), n, p=share / share.sum()) if countries else []
@@ -50,7 +55,10 @@ def make_facts(
     facts = {
         "input_row": np.arange(n),
         "conversation_id": ids,
-        "account_key": [None if draw_ < 0.01 else f"acct-{seed}-{a:06d}" for a, draw_ in zip(account, draw.random(n), strict=True)],
+        "account_key": [
+            None if draw_ < 0.01 else f"acct-{seed}-{a:06d}"
+            for a, draw_ in zip(account, draw.random(n), strict=True)
+        ],
         "organization_key": [None] * n,
         "started_at": [None] * n,
         "model": [models[m] for m in model],
@@ -76,7 +84,11 @@ def make_facts(
 
     for rate, skill in zip((0.6, 0.4, 0.3, 0.5, 0.01, 0.0005), SKILLS, strict=True):
         add(classified & (draw.random(n) < rate), "skill", [skill] * n)
-    for facet, chances in zip(USES if uses else (), ([0.4, 0.4, 0.15, 0.05], [0.05, 0.1, 0.15, 0.7], [0.02, 0.08, 0.3, 0.6]), strict=False):
+    for facet, chances in zip(
+        USES if uses else (),
+        ([0.4, 0.4, 0.15, 0.05], [0.05, 0.1, 0.15, 0.7], [0.02, 0.08, 0.3, 0.6]),
+        strict=False,
+    ):
         answer = draw.choice(4, n, p=chances)
         add(classified & (draw.random(n) >= unanswered), facet, [ANSWERS[a] for a in answer])
     labels = {**rows, "confidence": [None] * len(rows["facet"])}

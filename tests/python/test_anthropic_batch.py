@@ -62,7 +62,10 @@ def test_batch_and_direct_give_the_same_answers(tmp_path: Path, monkeypatch: pyt
 
 
 def test_batches_keep_the_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(monkeypatch, batch_max_requests=10) as server, engine_on(tmp_path, "batch", batch_requests=10) as engine:
+    with (
+        serving(monkeypatch, batch_max_requests=10) as server,
+        engine_on(tmp_path, "batch", batch_requests=10) as engine,
+    ):
         answered(engine, screens(35))
         assert server.stats.batches_created == 4
     (tmp_path / "other").mkdir()

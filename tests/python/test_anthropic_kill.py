@@ -34,7 +34,7 @@ def start(server: FakeServer, mode: str, strategy: str, folder: Path, count: int
 
 def finish(server: FakeServer, mode: str, strategy: str, folder: Path, count: int) -> bytes:
     child = start(server, mode, strategy, folder, count)
-    _, errors = child.communicate(timeout=120)
+    _, errors = child.communicate(timeout=300)
     assert child.returncode == 0, errors.decode()[-2_000:]
     return (folder / "labels.csv").read_bytes()
 
@@ -55,7 +55,9 @@ def killed_often(
     with serving(monkeypatch, mischief=faults, **pace) as server:
         expected = finish(server, mode, strategy, calm, count)
         questions = len(server.stats.paid)
-        assert paid_again(server) == server.mischief.struck["off_list"], "the repairs are paid, and nothing else twice"
+        assert paid_again(server) == server.mischief.struck["off_list"], (
+            "the repairs are paid, and nothing else twice"
+        )
     kills = 0
     with serving(monkeypatch, mischief=faults, **pace) as server:
         for _ in range(rounds):
@@ -86,6 +88,9 @@ def killed_often(
     assert kept > 0
     # What is not stored when the process dies: the calls in flight, and what arrived since the last commit.
     bound = kills * 3 * CONCURRENCY if mode == "direct" else 0
+    print(
+        f"{mode} {strategy}: {kills} kills, {questions} questions, {twice} paid twice, {asked_again} asked on a re-run"
+    )
     assert twice <= bound, f"{twice} answers were paid for twice in {kills} kills"
     assert asked_again <= count * 0.1, "only what failed (a permanent 400) is asked again"
 
@@ -97,8 +102,10 @@ def test_killed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "strategy"), [("direct", "tree"), ("batch", "tree")])
-def test_killed_twenty_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, strategy: str) -> None:
-    killed_often(tmp_path, monkeypatch, mode, strategy, 1_500, 20)
+def test_killed_twenty_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, strategy: str
+) -> None:
+    killed_often(tmp_path, monkeypatch, mode, strategy, 700, 20)
 
 
 @pytest.mark.slow
@@ -106,7 +113,7 @@ def test_two_processes_on_one_ledger(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with serving(monkeypatch, latency=0.01) as server:
         children = [start(server, "direct", "compact", tmp_path, 150) for _ in range(2)]
         for child in children:
-            _, errors = child.communicate(timeout=120)
+            _, errors = child.communicate(timeout=300)
             assert child.returncode == 0, errors.decode()[-2_000:]
         calm = tmp_path / "calm"
         calm.mkdir()

@@ -61,7 +61,9 @@ def test_a_budget_in_dollars_needs_a_price() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1)), max_size=40), st.floats(0, 10))
-def test_what_is_spent_and_reserved_never_exceeds_the_limit(calls: list[tuple[float, float]], limit: float) -> None:
+def test_what_is_spent_and_reserved_never_exceeds_the_limit(
+    calls: list[tuple[float, float]], limit: float
+) -> None:
     budget = Budget(max_cost=limit)
     for reserved, share in calls:
         if budget.reserve(reserved):
@@ -100,7 +102,9 @@ def test_usage_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert row["n_calls"] == server.stats.attempts == 60
     assert row["n_stopped_by_budget"] == row["n_failed"] > 0
     assert row["input_tokens"] == server.stats.input_tokens
-    assert row["cost_usd"] == pytest.approx((server.stats.input_tokens + 5 * server.stats.output_tokens) / 1e6)
+    assert row["cost_usd"] == pytest.approx(
+        (server.stats.input_tokens + 5 * server.stats.output_tokens) / 1e6
+    )
     assert usage_table({}).num_rows == 0
 
 
@@ -124,7 +128,12 @@ def test_estimates_order_the_strategies_and_halve_in_batches() -> None:
     lines = estimate(talk, 1_000, read_registry(), PAPER, {"default": "claude-haiku-4-5"}, PriceTable.read())
     by = {(line.strategy, line.mode): line for line in lines}
     assert {s for s, _ in by} == {"tree", "compact", "shortlist", "dwa"}
-    assert [by[s, "direct"].calls for s in ("tree", "compact", "shortlist", "dwa")] == [9_000, 4_000, 2_000, 3_000]
+    assert [by[s, "direct"].calls for s in ("tree", "compact", "shortlist", "dwa")] == [
+        9_000,
+        4_000,
+        2_000,
+        3_000,
+    ]
     costs = {key: line.cost_usd or 0.0 for key, line in by.items()}
     assert costs["shortlist", "direct"] < costs["compact", "direct"] < costs["tree", "direct"]
     assert costs["tree", "batch"] == pytest.approx(costs["tree", "direct"] / 2, rel=1e-3)
@@ -140,9 +149,19 @@ def test_an_estimate_is_near_what_the_server_bills(tmp_path: Path, monkeypatch: 
 
     registry = read_registry()
     rounds = CompactFacets(registry)
-    talks = [conversation(i, "Please look at this text with care and say what it means. " * 60) for i in range(30)]
+    talks = [
+        conversation(i, "Please look at this text with care and say what it means. " * 60) for i in range(30)
+    ]
     (line,) = estimate(
-        talks, 30, registry, PAPER, {"default": "claude-haiku-4-5"}, PriceTable.read(), 0.0, ["compact"], ["direct"]
+        talks,
+        30,
+        registry,
+        PAPER,
+        {"default": "claude-haiku-4-5"},
+        PriceTable.read(),
+        0.0,
+        ["compact"],
+        ["direct"],
     )
     with serving(monkeypatch) as server, engine_on(tmp_path) as engine:
         requests: list[Request] = [rounds.request(talk) for talk in talks]
@@ -168,7 +187,10 @@ def test_the_command_prints_one_json_document(tmp_path: Path, monkeypatch: pytes
             "conversation_id": f"c{i}",
             "account_id": "a",
             "started_at": "2025-01-01T00:00:00Z",
-            "messages": [{"role": "user", "content": "Write a letter."}, {"role": "assistant", "content": "Dear"}],
+            "messages": [
+                {"role": "user", "content": "Write a letter."},
+                {"role": "assistant", "content": "Dear"},
+            ],
         }
         for i in range(20)
     ]
@@ -197,10 +219,17 @@ def small_space() -> TaskSpace:
 
 def side(tasks: dict[str, str | None]) -> Side:
     rows = [
-        {"conversation_id": c, "facet": "occupational", "option_id": "no" if t is None else "yes", "status": "ok"}
+        {
+            "conversation_id": c,
+            "facet": "occupational",
+            "option_id": "no" if t is None else "yes",
+            "status": "ok",
+        }
         for c, t in tasks.items()
     ]
-    rows += [{"conversation_id": c, "facet": "task", "option_id": t, "status": "ok"} for c, t in tasks.items() if t]
+    rows += [
+        {"conversation_id": c, "facet": "task", "option_id": t, "status": "ok"} for c, t in tasks.items() if t
+    ]
     return Side.from_rows(rows)
 
 

@@ -49,7 +49,14 @@ def space_of(tops: int, middles: int, bases: int, filler: str = "") -> TaskSpace
     tasks, occupations, tree = [], [], []
     number = 0
     for top in range(tops):
-        tree.append({"node_id": f"t{top}", "parent_node_id": None, "name": f"Top work {top}{filler[:28]}", "task_id": None})
+        tree.append(
+            {
+                "node_id": f"t{top}",
+                "parent_node_id": None,
+                "name": f"Top work {top}{filler[:28]}",
+                "task_id": None,
+            }
+        )
         for middle in range(middles):
             own = f"m{top}-{middle}"
             name = f"Middle work {top} {middle}{filler[:28]}"
@@ -58,7 +65,9 @@ def space_of(tops: int, middles: int, bases: int, filler: str = "") -> TaskSpace
                 number += 1
                 text = f"Handle matter{number} of kind{top} and branch{middle}{filler}."
                 tasks.append({"task_id": number, "task": text})
-                occupations.append({"task_id": number, "onet_task_id": number, "soc_major_code": f"{11 + top}"})
+                occupations.append(
+                    {"task_id": number, "onet_task_id": number, "soc_major_code": f"{11 + top}"}
+                )
                 tree.append({"node_id": f"b{number}", "parent_node_id": own, "name": text, "task_id": number})
     return TaskSpace.from_rows(tasks, occupations, tree)
 
@@ -76,7 +85,9 @@ def talks(count: int, words: int = 30) -> list[Conversation]:
     return out
 
 
-def oracle_for(conversations: Sequence[Conversation], space: TaskSpace, chosen: Sequence[int | None]) -> Oracle:
+def oracle_for(
+    conversations: Sequence[Conversation], space: TaskSpace, chosen: Sequence[int | None]
+) -> Oracle:
     """``chosen``: row of the task for each conversation; None: not occupational."""
     oracle = Oracle()
     for conversation, row in zip(conversations, chosen, strict=True):
@@ -97,12 +108,17 @@ def oracle_for(conversations: Sequence[Conversation], space: TaskSpace, chosen: 
 
 
 def rows_of(
-    conversations: Sequence[Conversation], facets: dict[str, Facet], engine: object, ledger: Ledger, strategy: Strategy
+    conversations: Sequence[Conversation],
+    facets: dict[str, Facet],
+    engine: object,
+    ledger: Ledger,
+    strategy: Strategy,
 ) -> list[Row]:
     made = []
     for batch in label_conversations(conversations, facets, engine, ledger, strategy):  # type: ignore[arg-type]
         made += [
-            (r["conversation_id"], r["facet"], r["option_id"], r["status"], r["reason"]) for r in batch.to_pylist()
+            (r["conversation_id"], r["facet"], r["option_id"], r["status"], r["reason"])
+            for r in batch.to_pylist()
         ]
     return made
 
@@ -148,7 +164,9 @@ def test_labels_are_those_that_the_server_was_told(
         by_facet.setdefault(facet, {}).setdefault(conversation_id, []).append(option)
     assert by_facet["task"] == {f"c{i}": [space.task_ids[r]] for i, r in enumerate(chosen) if r is not None}
     assert len(by_facet["occupational"]) == 60
-    assert set(by_facet["skill"]) == set(by_facet["task"]), "no occupational facet of a conversation that is screened out"
+    assert set(by_facet["skill"]) == set(by_facet["task"]), (
+        "no occupational facet of a conversation that is screened out"
+    )
     assert all(sorted(map(str, skills)) == ["science", "writing"] for skills in by_facet["skill"].values())
 
 
@@ -207,7 +225,9 @@ def test_only_new_conversations_are_asked(tmp_path: Path, monkeypatch: pytest.Mo
             with engine_on(tmp_path) as engine:
                 rows_of(conversations[:upto], facets, engine, ledger, strategies(space, facets)["shortlist"])
             counts.append(server.stats.attempts)
-            assert server.stats.preflights == (1 if upto == 50 else 2), "an unchanged run does not even connect"
+            assert server.stats.preflights == (1 if upto == 50 else 2), (
+                "an unchanged run does not even connect"
+            )
     assert counts == [100, 100, 110]
 
 
@@ -240,10 +260,14 @@ def test_a_task_without_an_activity_is_reachable(tmp_path: Path, monkeypatch: py
     activities = Activities({"A": "Everything else"}, below, space)
     assert list(activities.lonely) == lonely
     oracle = Oracle()
-    for conversation, row, way in zip(conversations, lonely, ("Everything else", "None of these", "x"), strict=True):
+    for conversation, row, way in zip(
+        conversations, lonely, ("Everything else", "None of these", "x"), strict=True
+    ):
         oracle.add(conversation.messages[0].content, {"occupational": "yes"}, {space.texts[row], way})
     with serving(monkeypatch, oracle), engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
-        got = rows_of(conversations, facets, engine, ledger, WorkActivities(TaskIndex(space), facets, activities))
+        got = rows_of(
+            conversations, facets, engine, ledger, WorkActivities(TaskIndex(space), facets, activities)
+        )
     tasks = [row[2] for row in got if row[1] == "task"]
     assert tasks == [space.task_ids[row] for row in lonely]
 
@@ -277,14 +301,14 @@ def test_an_unusable_compact_answer_is_one_row_with_a_reason(
     refused = [row for row in got if row[3] == "refused"]
     assert refused and all(row[2] is None and row[4] == "refusal" for row in refused)
     ids = [row[0] for row in got if row[1] == "occupational"]
-    assert sorted(ids) == sorted(f"c{i}" for i in range(40)), "every conversation has exactly one outcome of the screen"
+    assert sorted(ids) == sorted(f"c{i}" for i in range(40)), (
+        "every conversation has exactly one outcome of the screen"
+    )
 
 
 def test_the_rubric_comes_in_few_orders(tmp_path: Path) -> None:
     rounds = CompactFacets(registry())
-    prompts = Counter(
-        rounds.request(c).fields for c in talks(200)
-    )
+    prompts = Counter(rounds.request(c).fields for c in talks(200))
     assert len(prompts) == 4
     assert min(prompts.values()) > 20
 
@@ -293,7 +317,11 @@ def test_requests_of_equal_contents_are_asked_once(tmp_path: Path, monkeypatch: 
     conversation = talks(1)[0]
     twin = Conversation("twin", conversation.messages)
     rounds = CompactFacets(registry())
-    with serving(monkeypatch) as server, engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
+    with (
+        serving(monkeypatch) as server,
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
         one, other = ask(engine, ledger, [rounds.request(conversation), rounds.request(twin)])
     assert one == other
     assert server.stats.calls == 1

@@ -20,7 +20,18 @@ from economic_index.taxonomy.anthropic_ import AnthropicProposer
 from economic_index.taxonomy.build import Candidate, Node, Recipe, build_hierarchy
 
 VERBS = ["Prepare", "Inspect", "Repair", "Teach", "Sell", "Design", "Measure", "Write", "Cook", "Drive"]
-THINGS = ["reports", "machines", "roofs", "lessons", "clothes", "bridges", "samples", "letters", "meals", "trucks"]
+THINGS = [
+    "reports",
+    "machines",
+    "roofs",
+    "lessons",
+    "clothes",
+    "bridges",
+    "samples",
+    "letters",
+    "meals",
+    "trucks",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -38,19 +49,29 @@ def word_vectors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(embeddings, "encode", encode)
     names = anthropic_.name_groups
     monkeypatch.setattr(
-        anthropic_, "name_groups", lambda groups: [(f"Group of {g[0].name}", "") for g in groups] if groups else names([])
+        anthropic_,
+        "name_groups",
+        lambda groups: [(f"Group of {g[0].name}", "") for g in groups] if groups else names([]),
     )
 
 
 def task_rows(count: int) -> list[tuple[int, str, str]]:
     return [
-        (i, f"{VERBS[i % 10]} {THINGS[(i // 10) % 10]} for customer kind {i // 100} in place {i % 7}.", f"k{i}")
+        (
+            i,
+            f"{VERBS[i % 10]} {THINGS[(i // 10) % 10]} for customer kind {i // 100} in place {i % 7}.",
+            f"k{i}",
+        )
         for i in range(count)
     ]
 
 
 def test_a_hierarchy_is_built_and_reused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(monkeypatch) as server, engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
+    with (
+        serving(monkeypatch) as server,
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
         proposer = AnthropicProposer(engine, ledger)
         table = build_hierarchy(task_rows(600), Recipe(n_top=6), proposer)
         calls = server.stats.calls
@@ -68,7 +89,11 @@ def test_a_hierarchy_is_built_and_reused(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_input_tokens_stay_within_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Per text well below 15 M / 17,535 = 855 tokens, without the cache; the naive assignment takes 8,300."""
-    with serving(monkeypatch) as server, engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
+    with (
+        serving(monkeypatch) as server,
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
         build_hierarchy(task_rows(1_000), Recipe(), AnthropicProposer(engine, ledger))
         per_text = (server.stats.input_tokens + server.stats.cache_write_tokens) / 1_000
     assert per_text < 600
@@ -119,8 +144,14 @@ def test_assignments_must_name_every_item_once() -> None:
 
 def test_parents_are_shown_in_a_shuffled_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     children = [node(f"{verb} things") for verb in VERBS]
-    parents = [Candidate(f"{verb} everything", "", embeddings.encode([f"{verb} everything"])[0]) for verb in VERBS]
-    with serving(monkeypatch) as server, engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
+    parents = [
+        Candidate(f"{verb} everything", "", embeddings.encode([f"{verb} everything"])[0]) for verb in VERBS
+    ]
+    with (
+        serving(monkeypatch) as server,
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
         server.keep_bodies = True
         chosen = AnthropicProposer(engine, ledger).assign(
             children, parents, lambda i: np.random.default_rng([7, i]).permutation(10)

@@ -22,10 +22,16 @@ def test_the_wall_beats_naive_suppression_of_the_same_conversations() -> None:
 
 def test_a_single_hidden_cell_is_exact_and_two_are_not() -> None:
     connection = duckdb.connect()
-    connection.execute("create table ref_holders as select 1::bigint as task_id, '11-1011.00' as onet_soc_code, 1 as n_holders")
+    connection.execute(
+        "create table ref_holders as select 1::bigint as task_id, '11-1011.00' as onet_soc_code, 1 as "
+        "n_holders"
+    )
     patterns = ["directive", "feedback_loop", "task_iteration", "learning", "validation", "none"]
     rows = [(f"a{i}", p) for p in patterns[:5] for i in range(20)] + [(f"a{i}", "none") for i in range(3)]
-    connection.execute("create table facts (account varchar, task_id bigint, collaboration_pattern varchar, soc_major_code varchar, model varchar)")
+    connection.execute(
+        "create table facts (account varchar, task_id bigint, collaboration_pattern varchar, "
+        "soc_major_code varchar, model varchar)"
+    )
     connection.executemany("insert into facts values (?, 1, ?, '11', 'm')", rows)
     found = naive_figures(connection)
     assert found["task x pattern"] == {"n_withheld": 1, "n_exact": 1, "n_narrow": 1, "n_proven_present": 1}

@@ -1,4 +1,4 @@
-"""The rules of the house, read from dbt's own manifest: documentation, contracts, access, and what marts read."""
+"""The rules of the house, read from dbt's manifest: documentation, contracts, access, and what marts read."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from sql_relations import foreign_reads
 
 GRAIN = re.compile(r"^Grain: one row( per |[,:] )")
 KEY_TESTS = {"unique", "unique_combination", "exactly_one_row"}
+#: Tables without a key, and why: task_statements numbers the copies.
+WITHOUT_KEY = {
+    "onet_task_statements": "the official file as delivered, where a row may stand twice",
+    "stg_onet__task_statements": "one view over that file, row by row",
+}
 #: Marts that count no conversations of cells: they have no floors check, and here is why.
 WITHOUT_FLOORS = {
     "depth_of_use": "counts occupations whose tasks are published",
@@ -22,12 +27,16 @@ WITHOUT_FLOORS = {
     "suppression_summary": "sums of published cells; its own check holds 15",
     "reproduction": "compares published numbers with those of the paper",
 }
+#: Tests that only warn, and why a failure must not stop the build.
+WARNINGS = {
+    "task_statements_all_placed": "rows of a user's taxonomy that cannot be placed are listed, not fatal"
+}
 #: Shares that are facts of the reference data: no sampling, no interval.
 SHARES_WITHOUT_INTERVAL = {"share_of_us_employment", "share_of_used_pairs", "share_of_occupations"}
 PRIVATE_COLUMNS = {
-    "conversation_id", "account", "account_key", "account_id", "organization_key", "organization_id", "messages",
-    "started_at", "content_hash", "input_row", "record", "digest", "record_digest", "block_id", "n_accounts",
-    "n_largest", "n_two_largest",
+    "conversation_id", "account", "account_key", "account_id", "organization_key", "organization_id",
+    "messages", "started_at", "content_hash", "input_row", "record", "digest", "record_digest", "block_id",
+    "n_accounts", "n_largest", "n_two_largest",
 }  # fmt: skip
 
 Node = dict[str, Any]
@@ -75,7 +84,7 @@ def test_every_model_and_seed_has_a_key_test(manifest: dict[str, Any]) -> None:
     attached = attached_tests(manifest)
     without = []
     for unique_id, node in manifest["nodes"].items():
-        if node["resource_type"] in ("model", "seed"):
+        if node["resource_type"] in ("model", "seed") and node["name"] not in WITHOUT_KEY:
             names = {t["test_metadata"]["name"] for t in attached[unique_id] if not t["config"].get("where")}
             if not names & KEY_TESTS:
                 without.append(node["name"])
@@ -95,7 +104,8 @@ def test_every_documented_column_has_a_description(manifest: dict[str, Any]) -> 
 def test_tests_fail_the_build_and_keep_no_failing_rows(manifest: dict[str, Any]) -> None:
     tests = [node for node in manifest["nodes"].values() if node["resource_type"] == "test"]
     assert len(tests) > 200
-    assert [node["name"] for node in tests if node["config"]["severity"].lower() != "error"] == []
+    warning = {node["name"] for node in tests if node["config"]["severity"].lower() != "error"}
+    assert warning <= set(WARNINGS)
     assert [node["name"] for node in tests if node["config"].get("store_failures")] == []
 
 
@@ -105,13 +115,15 @@ def yaml_tests(node: Any) -> list[Any]:
         return [test for item in node for test in yaml_tests(item)]
     if isinstance(node, dict):
         own = node.get("data_tests") or []
-        return [*own, *(test for key, value in node.items() if key != "data_tests" for test in yaml_tests(value))]
+        below = (value for key, value in node.items() if key != "data_tests")
+        return [*own, *(test for value in below for test in yaml_tests(value))]
     return []
 
 
 def test_every_test_is_named_and_nests_its_arguments() -> None:
     unnamed = []
-    for path in sorted(p for part in ("models", "python_models", "seeds") for p in (REPO / part).rglob("*.yml")):
+    folders = ("models", "python_models", "seeds")
+    for path in sorted(path for folder in folders for path in (REPO / folder).rglob("*.yml")):
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         for test in yaml_tests(document):
             facts = next(iter(test.values())) if isinstance(test, dict) else {}
@@ -142,7 +154,11 @@ def test_marts_hold_literal_floors_and_intervals(manifest: dict[str, Any]) -> No
     found = marts(manifest)
     assert set(WITHOUT_FLOORS) <= set(found) | {"reproduction"}
     for name, node in found.items():
-        checks = {c["name"]: " ".join(c["expression"].split()) for c in node["constraints"] if c["type"] == "check"}
+        checks = {
+            constraint["name"]: " ".join(constraint["expression"].split())
+            for constraint in node["constraints"]
+            if constraint["type"] == "check"
+        }
         if name not in WITHOUT_FLOORS:
             floors = checks.get("floors_hold", "")
             assert "n_support_conversations is not null and n_support_conversations >= 15" in floors, name
@@ -204,7 +220,7 @@ def test_nothing_outside_the_private_side_reads_private_models(manifest: dict[st
 def test_compiled_marts_read_nothing_but_refs(manifest: dict[str, Any]) -> None:
     for name, node in marts(manifest).items():
         parents = [manifest["nodes"][uid] for uid in node["depends_on"]["nodes"]]
-        allowed = {(p["database"].lower(), p["schema"].lower(), (p["alias"] or p["name"]).lower()) for p in parents}
+        allowed = {(p["database"].lower(), p["schema"].lower(), p["alias"].lower()) for p in parents}
         assert foreign_reads(node["compiled_code"], allowed) == [], name
 
 
@@ -233,7 +249,10 @@ def test_the_reader_of_compiled_sql_finds_foreign_reads(sql: str) -> None:
 
 
 def test_the_reader_of_compiled_sql_accepts_refs_and_ctes() -> None:
-    sql = 'with a as (select * from "release"."marts"."task_usage"), b as (select * from a) select * from b join a using (x)'
+    sql = """
+        with a as (select * from "release"."marts"."task_usage"), b as (select * from a)
+        select * from b join a using (x)
+    """
     assert foreign_reads(sql, {("release", "marts", "task_usage")}) == []
 
 
@@ -252,7 +271,8 @@ def test_python_models_are_thin(manifest: dict[str, Any]) -> None:
 
 
 def test_no_packages_and_no_downloads() -> None:
-    assert not [name for name in ("packages.yml", "dependencies.yml", "package-lock.yml") if (REPO / name).exists()]
+    names = ("packages.yml", "dependencies.yml", "package-lock.yml")
+    assert not [name for name in names if (REPO / name).exists()]
     profiles = yaml.safe_load((REPO / "profiles.yml").read_text(encoding="utf-8"))
     for output in profiles["economic_index"]["outputs"].values():
         assert "extensions" not in output
@@ -268,7 +288,8 @@ def test_every_mart_is_in_exactly_one_exposure(manifest: dict[str, Any]) -> None
 def test_marts_with_arithmetic_have_unit_tests(manifest: dict[str, Any]) -> None:
     tested = {unit["model"] for unit in manifest["unit_tests"].values()}
     assert sorted(set(marts(manifest)) - tested - {"release_manifest", "reproduction"}) == []
-    assert {"wall_spine", "wall_pattern_closure", "wall_conversations", "fct_conversations", "task_allocation"} <= tested
+    assert {"wall_spine", "wall_pattern_closure", "wall_conversations", "task_allocation"} <= tested
+    assert {"fct_conversations", "fct_conversation_labels"} <= tested
 
 
 def test_every_generic_test_is_proven_on_bad_rows() -> None:
@@ -328,7 +349,7 @@ def bad_rows(node: Node, good: dict[str, Any]) -> list[tuple[str, dict[str, Any]
     """Rows that no mart may show: null, NaN, small cells, values beside withheld, shares that are none."""
     nan, infinity = float("nan"), float("inf")
     columns = node["columns"]
-    values = [c for c in columns if c in ("n_conversations", "n_support_conversations", "n_accounts_at_least")]
+    values = ["n_conversations", "n_support_conversations", "n_accounts_at_least"]
     shares = [c for c in columns if c.startswith("share_of_")]
     rows: list[tuple[str, dict[str, Any]]] = [
         ("status is null", {**good, "status": None}),
@@ -338,7 +359,8 @@ def bad_rows(node: Node, good: dict[str, Any]) -> list[tuple[str, dict[str, Any]
     ]
     rows += [(f"{column} is null", {**good, column: None}) for column in values]
     empty = {**good, **dict.fromkeys([*values, *[c for c in shares if c not in SHARES_WITHOUT_INTERVAL]])}
-    empty |= {c: None for c in columns if c.startswith(("ratio_", "correlation_", "usage_tier", "n_accounts_rounded"))}
+    others = ("ratio_", "correlation_", "usage_tier", "n_accounts_rounded")
+    empty |= {column: None for column in columns if column.startswith(others)}
     for status in ("withheld", "not_applicable"):
         rows += [(f"{status} with {column}", {**empty, "status": status, column: 0}) for column in values]
         rows += [
@@ -412,11 +434,11 @@ def test_a_mart_that_refs_a_private_model_does_not_parse(tmp_path: Path) -> None
     assert "attempted to reference node" in done.stdout and "private_side" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["min_conversations", "floor_accounts"])
-def test_variables_cannot_lower_the_floors(tmp_path: Path, name: str) -> None:
-    done = run_dbt(tmp_path, "seed", "--select", "skills", "--vars", f"{{{name}: 1}}")
+def test_variables_cannot_lower_the_floors(tmp_path: Path) -> None:
+    done = run_dbt(tmp_path, "seed", "--select", "skills", "--vars", "{min_conversations: 1}")
     assert done.returncode != 0
-    assert "privacy thresholds come from seeds/reference/privacy_policies.csv" in " ".join(done.stdout.split())
+    printed = " ".join(done.stdout.split())
+    assert "privacy thresholds come from seeds/reference/privacy_policies.csv" in printed
 
 
 @pytest.mark.slow
@@ -438,6 +460,6 @@ def test_data_dictionary_is_current() -> None:
     from economic_index.release.dictionary import read_tables, render_dictionary
 
     tables = read_tables(REPO)
-    assert {"task_usage", "wall_public_tasks", "fct_conversations", "skills"} <= {table.name for table in tables}
+    assert {"task_usage", "wall_public_tasks", "fct_conversations", "skills"} <= {t.name for t in tables}
     current = (REPO / "docs" / "data_dictionary.md").read_text(encoding="utf-8")
-    assert render_dictionary(tables) == current, "run `economic-index dictionary` and commit docs/data_dictionary.md"
+    assert render_dictionary(tables) == current, "run `economic-index dictionary` and commit the page"

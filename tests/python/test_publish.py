@@ -28,7 +28,11 @@ from economic_index.release.publish import Published, publish
 def do(into: Path, candidate: Path | None = None, **options: object) -> Published:
     built = small_release()
     return publish(
-        candidate=candidate or built.candidate, into=into, private=built.private, folders=reference_of(built), **options
+        candidate=candidate or built.candidate,
+        into=into,
+        private=built.private,
+        folders=reference_of(built),
+        **options,
     )
 
 
@@ -69,7 +73,10 @@ def test_publication_holds_the_same_rows_three_times(into: Path) -> None:
         assert stored.num_rows == len(list(csv.reader(text.decode().splitlines()))) - 1
         assert canonical(stored, tuple(entry["grain"])).equals(stored.combine_chunks())
     assert connection.execute("select count(*) from duckdb_views() where not internal").fetchone() == (0,)
-    assert connection.execute("select comment from duckdb_tables() where table_name = 'task_usage'").fetchone() is not None
+    assert (
+        connection.execute("select comment from duckdb_tables() where table_name = 'task_usage'").fetchone()
+        is not None
+    )
     connection.close()
     assert audit_path(done.folder, reference_of(small_release())).is_clean
 
@@ -100,18 +107,32 @@ def test_two_publications_of_one_candidate_have_the_same_tables(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [
-        ("update release_manifest set value = 'withheld' where item = 'window_status'", "The window is withheld"),
-        ("update release_manifest set value = 'true' where item = 'is_test_accounts'", "accounts are surrogates"),
+        (
+            "update release_manifest set value = 'withheld' where item = 'window_status'",
+            "The window is withheld",
+        ),
+        (
+            "update release_manifest set value = 'true' where item = 'is_test_accounts'",
+            "accounts are surrogates",
+        ),
         ("drop table release_manifest", "has no release_manifest"),
         ("create view peek as select 1 as n", "holds a view"),
-        ("create schema facts; create table facts.fct_conversations as select 1 as n", "table outside schema marts"),
+        (
+            "create schema facts; create table facts.fct_conversations as select 1 as n",
+            "table outside schema marts",
+        ),
         ("create table raw as select 1 as n", "does not know"),
         ("update skill_usage set release_id = 'x'", "do not carry one release id"),
         ("update task_usage set n_conversations = 3 where status = 'withheld'", "The audit found"),
-        ("update release_manifest set value = 'yesterday' where item = 'window_start'", "does not name a window"),
+        (
+            "update release_manifest set value = 'yesterday' where item = 'window_start'",
+            "does not name a window",
+        ),
     ],
 )
-def test_candidates_that_break_a_rule_are_refused(statement: str, sentence: str, into: Path, tmp_path: Path) -> None:
+def test_candidates_that_break_a_rule_are_refused(
+    statement: str, sentence: str, into: Path, tmp_path: Path
+) -> None:
     path = tampered(small_release(), tmp_path / "candidate.duckdb", *statement.split("; "))
     with pytest.raises(UserError, match=sentence) as error:
         do(into, path)
@@ -121,7 +142,9 @@ def test_candidates_that_break_a_rule_are_refused(statement: str, sentence: str,
 
 def test_surrogate_accounts_are_published_only_when_told(into: Path, tmp_path: Path) -> None:
     path = tampered(
-        small_release(), tmp_path / "candidate.duckdb", "update release_manifest set value = 'true' where item = 'is_test_accounts'"
+        small_release(),
+        tmp_path / "candidate.duckdb",
+        "update release_manifest set value = 'true' where item = 'is_test_accounts'",
     )
     assert do(into, path, allow_test_accounts=True).is_new
 
@@ -129,7 +152,9 @@ def test_surrogate_accounts_are_published_only_when_told(into: Path, tmp_path: P
 def test_other_values_under_the_same_id_are_refused(into: Path, tmp_path: Path) -> None:
     do(into)
     path = tampered(
-        small_release(), tmp_path / "candidate.duckdb", "update release_manifest set value = 'dwa' where item = 'strategy'"
+        small_release(),
+        tmp_path / "candidate.duckdb",
+        "update release_manifest set value = 'dwa' where item = 'strategy'",
     )
     with pytest.raises(RefusedError, match="published with other values"):
         do(into, path)
@@ -164,8 +189,12 @@ def test_a_window_is_published_once(into: Path, tmp_path: Path) -> None:
 
 def other_release(path: Path, *statements: str) -> Path:
     """The same release under another id, with more statements."""
-    tables = [row[0] for row in duckdb.connect(str(small_release().candidate), read_only=True).execute(
-        "select table_name from duckdb_tables()").fetchall()]  # fmt: skip
+    tables = [
+        row[0]
+        for row in duckdb.connect(str(small_release().candidate), read_only=True)
+        .execute("select table_name from duckdb_tables()")
+        .fetchall()
+    ]
     change = [f"update {name} set release_id = 'aaaaaaaaaaaaaaaa'" for name in tables]
     return tampered(small_release(), path, *change, *statements)
 
@@ -176,7 +205,9 @@ def test_another_window_is_published_beside_and_becomes_the_latest(into: Path, t
         "update release_manifest set value = '{1}' where item = 'window_end'",
         "update analysis_metadata set window_start = '{0}', window_end = '{1}'",
     ]
-    first = tampered(small_release(), tmp_path / "1.duckdb", *(w.format("2026-01-01", "2026-02-01") for w in windows))
+    first = tampered(
+        small_release(), tmp_path / "1.duckdb", *(w.format("2026-01-01", "2026-02-01") for w in windows)
+    )
     second = other_release(tmp_path / "2.duckdb", *(w.format("2026-02-01", "2026-03-01") for w in windows))
     do(into, first)
     done = do(into, second)
@@ -192,7 +223,9 @@ def test_correction_is_refused_without_a_verdict_and_published_with_one(into: Pa
     assert {row.corrects for row in read_ledger(into)} == {None, first.release_id}
 
 
-def test_canaries_and_private_ids_in_a_file_stop_the_publication(into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_canaries_and_private_ids_in_a_file_stop_the_publication(
+    into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     canaries = tmp_path / "canaries.txt"
     canaries.write_text("# planted\nzebra-4711-canary\n", encoding="utf-8")
     assert do(into / "clean", canaries=canaries).is_new
@@ -200,7 +233,9 @@ def test_canaries_and_private_ids_in_a_file_stop_the_publication(into: Path, tmp
     monkeypatch.setattr(module, "read_comments", lambda _: comments)
     with pytest.raises(RefusedError, match="planted canaries"):
         do(into, canaries=canaries)
-    monkeypatch.setattr(module, "read_comments", lambda _: {("task_usage", ""): "Grain: conv-3-0000017 of acct"})
+    monkeypatch.setattr(
+        module, "read_comments", lambda _: {("task_usage", ""): "Grain: conv-3-0000017 of acct"}
+    )
     with pytest.raises(RefusedError, match="private column conversation_id"):
         do(into)
     assert names(into) == {"clean"}
@@ -219,7 +254,9 @@ def test_a_full_disk_leaves_nothing_behind(step: str, into: Path, monkeypatch: p
     assert do(into).is_new
 
 
-def test_a_crash_after_the_rename_is_mended_by_publishing_again(into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_after_the_rename_is_mended_by_publishing_again(
+    into: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -247,7 +284,15 @@ publish(candidate=candidate, into=into, private=Path("/nowhere"), folders=Refere
 @pytest.mark.slow
 def test_killed_at_any_time_nothing_is_half_published(into: Path) -> None:
     built = small_release()
-    command = [sys.executable, "-c", KILLED, str(built.candidate), str(into), str(built.seeds), str(built.taxonomy)]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(built.candidate),
+        str(into),
+        str(built.seeds),
+        str(built.taxonomy),
+    ]
     for delay in (0.8, 1.2, 1.6, 2.0, 2.4, 2.8, 3.2):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(delay)
@@ -273,23 +318,41 @@ def test_without_links_latest_is_a_file(into: Path, monkeypatch: pytest.MonkeyPa
 def test_csv_is_rfc_4180() -> None:
     import pyarrow as pa
 
-    table = pa.table({
-        "a": [1.0, 0.1, 1e-7, None, 100.0], "b": ["x,y", 'say "hi"', "", None, " padded"],
-        "c": [True, False, None, True, False], "d": pa.array([1, 2, 3, 4, None], pa.int64()),
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "a": [1.0, 0.1, 1e-7, None, 100.0],
+            "b": ["x,y", 'say "hi"', "", None, " padded"],
+            "c": [True, False, None, True, False],
+            "d": pa.array([1, 2, 3, 4, None], pa.int64()),
+        }
+    )
     assert csv_bytes(table) == (
-        b'a,b,c,d\r\n1.0,"x,y",true,1\r\n0.1,"say ""hi""",false,2\r\n1e-07,"",,3\r\n,,true,4\r\n100.0," padded",false,\r\n'
+        b'a,b,c,d\r\n1.0,"x,y",true,1\r\n0.1,"say ""hi""",false,2\r\n1e-07,"",,3\r\n,,true,4\r\n100.0," '
+        b'padded",false,\r\n'
     )
 
 
 def test_no_candidate_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="run dbt build first"):
-        publish(candidate=tmp_path / "no.duckdb", into=tmp_path, private=tmp_path / "p", folders=reference_of(small_release()))
+        publish(
+            candidate=tmp_path / "no.duckdb",
+            into=tmp_path,
+            private=tmp_path / "p",
+            folders=reference_of(small_release()),
+        )
 
 
 def test_two_publications_at_once_are_one(into: Path) -> None:
     built = small_release()
-    command = [sys.executable, "-c", KILLED, str(built.candidate), str(into), str(built.seeds), str(built.taxonomy)]
+    command = [
+        sys.executable,
+        "-c",
+        KILLED,
+        str(built.candidate),
+        str(into),
+        str(built.seeds),
+        str(built.taxonomy),
+    ]
     running = [subprocess.Popen(command, stderr=subprocess.PIPE, env=dict(os.environ)) for _ in range(2)]
     assert [process.wait() for process in running] == [0, 0]
     assert len(read_ledger(into)) == len({row.family for row in read_ledger(into)})

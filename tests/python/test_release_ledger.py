@@ -31,13 +31,29 @@ from economic_index.release.ledger import (
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def row(release: str = "a" * 16, family: str = "task_usage", start: str = "2026-01-01", end: str = "2026-02-01",
-        population: str = "all", corrects: str | None = None) -> dict[str, Any]:  # fmt: skip
+def row(
+    release: str = "a" * 16,
+    family: str = "task_usage",
+    start: str = "2026-01-01",
+    end: str = "2026-02-01",
+    population: str = "all",
+    corrects: str | None = None,
+) -> dict[str, Any]:
     return {
-        "release_id": release, "corrects": corrects, "window_start": start, "window_end": end, "population": population,
-        "family": family, "block_map_hash": "b", "value_hash": "v", "input_manifest_hash": "i", "policy_hash": "p",
-        "audit_hash": "d", "manifest_hash": "m", "epsilon": None,
-    }  # fmt: skip
+        "release_id": release,
+        "corrects": corrects,
+        "window_start": start,
+        "window_end": end,
+        "population": population,
+        "family": family,
+        "block_map_hash": "b",
+        "value_hash": "v",
+        "input_manifest_hash": "i",
+        "policy_hash": "p",
+        "audit_hash": "d",
+        "manifest_hash": "m",
+        "epsilon": None,
+    }
 
 
 def test_chain_holds_and_starts_at_zero(tmp_path: Path) -> None:
@@ -115,7 +131,10 @@ def test_overlap_is_that_of_sets_of_days(a: int, n: int, b: int, m: int) -> None
 
 
 def test_window_needs_times() -> None:
-    assert window_of({"window_start": "all", "window_end": "2026-01-01", "population": "all"}).end == "2026-01-01"
+    assert (
+        window_of({"window_start": "all", "window_end": "2026-01-01", "population": "all"}).end
+        == "2026-01-01"
+    )
     with pytest.raises(UserError, match="does not name a window"):
         window_of({"window_start": "soon", "window_end": "all", "population": "all"})
     with pytest.raises(UserError, match="does not name a window"):
@@ -136,7 +155,11 @@ def test_corrections_name_a_release_of_the_same_window(tmp_path: Path) -> None:
 
 
 def outcomes(**counts: int | None) -> dict[str, pa.Table]:
-    return {"outcome_totals": pa.table({"outcome": list(counts), "n_conversations": pa.array(list(counts.values()), pa.int64())})}
+    return {
+        "outcome_totals": pa.table(
+            {"outcome": list(counts), "n_conversations": pa.array(list(counts.values()), pa.int64())}
+        )
+    }
 
 
 def test_what_was_withheld_stays_withheld() -> None:
@@ -166,9 +189,14 @@ def test_verdicts_come_from_the_private_side(tmp_path: Path) -> None:
     assert read_verdicts(path, "a" * 16) is None
     connection = duckdb.connect(str(path))
     connection.execute(
-        "create table wall.wall_correction_verdicts as select * from (values ('aaaaaaaaaaaaaaaa', 'skill_usage', 'writing', "
-        "true, false), ('aaaaaaaaaaaaaaaa', 'skill_usage', 'science', true, true), ('b', 'skill_usage', 'x', true, true)) "
+        "create table wall.wall_correction_verdicts as select * from (values ('aaaaaaaaaaaaaaaa', "
+        "'skill_usage', 'writing', "
+        "true, false), ('aaaaaaaaaaaaaaaa', 'skill_usage', 'science', true, true), ('b', 'skill_usage', "
+        "'x', true, true)) "
         "as v (previous_release_id, mart, cell, is_added_safe, is_removed_safe)"
     )
     connection.close()
-    assert read_verdicts(path, "a" * 16) == {("skill_usage", "writing"): False, ("skill_usage", "science"): True}
+    assert read_verdicts(path, "a" * 16) == {
+        ("skill_usage", "writing"): False,
+        ("skill_usage", "science"): True,
+    }

@@ -55,6 +55,8 @@ def lexicon() -> Lexicon:
         ("Carefully weigh parcels.", "weigh parcels"),
         ("Provide visitors with maps of the town.", "provide visitors with maps of the town"),
         ("Write reports (monthly) that explain delays.", "write reports"),
+        ("Reply to help requests with clear answers.", "reply to help requests"),
+        ("Ask patients about pain before the visit.", "ask patients about pain"),
         ("Plan gardens for schools, parks, and streets.", "plan gardens"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Runs the project's own wall and marts on generated facts: a temporary dbt project with the real SQL and stub facts."""
+"""Runs the project's own wall and marts on generated facts: a temporary dbt project with the real SQL and "
+"stub facts."""
 
 from __future__ import annotations
 
@@ -48,8 +49,10 @@ LABEL_SCHEMA = pa.schema(
 STUBS = {
     "facts/conversation_intake.sql": """
 select
-    input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code, region_code,
-    is_extended_thinking as extended_thinking, cast(null as varchar) as content_hash, outcome as intake_outcome,
+    input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code,
+    region_code,
+    is_extended_thinking as extended_thinking, cast(null as varchar) as content_hash, outcome as
+    intake_outcome,
     outcome_reason as intake_reason, {{ env_var('STUB_TEST_ACCOUNTS', 'false') }} as is_test_accounts
 from {{ ref('fct_conversations') }}
 """,
@@ -69,7 +72,8 @@ select 1 as level, 'top' as level_name, 'top-' || g as node_id, cast(null as var
     cast(count(*) as integer) as n_tasks
 from groups group by g
 union all
-select 2, 'middle', 'mid-' || o, 'top-' || g, 'top-' || g, 'Unit ' || o, null, cast(count(*) as integer) from groups group by g, o
+select 2, 'middle', 'mid-' || o, 'top-' || g, 'top-' || g, 'Unit ' || o, null, cast(count(*) as integer) from
+groups group by g, o
 union all
 select 3, 'base', 'base-' || groups.task_id, 'mid-' || o, 'top-' || g, tasks.task, groups.task_id, 1
 from groups inner join {{ ref('tasks') }} as tasks on groups.task_id = tasks.task_id
@@ -159,7 +163,9 @@ def run_wall(
     pq.write_table(facts.cast(FACT_SCHEMA), folder / "facts.parquet")
     pq.write_table(labels.cast(LABEL_SCHEMA), folder / "labels.parquet")
     rows = "".join(f"{name},{name.title()} model\n" for name in models)
-    (project / "seeds" / "reference" / "assistant_models.csv").write_text("model,label\n" + rows, encoding="utf-8")
+    (project / "seeds" / "reference" / "assistant_models.csv").write_text(
+        "model,label\n" + rows, encoding="utf-8"
+    )
     warehouse = folder / "warehouse"
     shutil.rmtree(warehouse, ignore_errors=True)
     warehouse.mkdir()
@@ -175,10 +181,21 @@ def run_wall(
         "STUB_TEST_ACCOUNTS": "true" if test_accounts else "false",
     }
     if taxonomy is not None:
-        environment["ECONOMIC_INDEX_TAXONOMY"] = str(taxonomy)
+        # A copy, named relative to the project: dbt writes the run SQL of a seed beside its path, which for
+        # an absolute
+        # path is the seed file itself.
+        shutil.copytree(taxonomy, project / "seeds" / "given")
+        environment["ECONOMIC_INDEX_TAXONOMY"] = "seeds/given"
     command = [
-        str(Path(sys.executable).parent / "dbt"), "build", "--project-dir", str(project),
-        "--profiles-dir", str(project), "--vars", f"{{privacy_policy: {policy}}}", "--quiet",
+        str(Path(sys.executable).parent / "dbt"),
+        "build",
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+        "--vars",
+        f"{{privacy_policy: {policy}}}",
+        "--quiet",
         *(["--select", select] if select else []),
     ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=project, check=False)
@@ -188,7 +205,7 @@ def run_wall(
         warehouse / "private.duckdb",
         warehouse / "release.duckdb",
         project / "seeds" / "reference",
-        taxonomy or project / "seeds" / "sample",
+        project / "seeds" / ("given" if taxonomy is not None else "sample"),
     )
 
 

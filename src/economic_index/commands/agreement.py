@@ -19,7 +19,7 @@ _TABLES = {
     "task_hierarchy": "reference.task_hierarchy",
     "facets": "reference.facets",
     "facet_options": "reference.facet_options",
-    "conversations": "conversations.conversations_to_label",
+    "conversations": "facts.conversations_to_label",
     "dwa_reference": "reference.stg_onet__dwa_reference",
     "tasks_to_dwas": "reference.stg_onet__tasks_to_dwas",
 }

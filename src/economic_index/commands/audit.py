@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def audit_command(
     target: Annotated[
-        Path | None, typer.Argument(help="Release folder or DuckDB file; the candidate of the warehouse by default.")
+        Path | None,
+        typer.Argument(help="Release folder or DuckDB file; the candidate of the warehouse by default."),
     ] = None,
     check_ledger: Annotated[
         bool, typer.Option("--ledger", help="Verify the release ledger and every published folder instead.")
@@ -31,13 +32,18 @@ def audit_command(
         Path | None, typer.Option(help="Text file of planted tokens, one a line, that must be in no file.")
     ] = None,
     naive: Annotated[
-        bool, typer.Option("--naive", help="Also count what naive 15/5 suppression of the same conversations would leak.")
+        bool,
+        typer.Option(
+            "--naive", help="Also count what naive 15/5 suppression of the same conversations would leak."
+        ),
     ] = False,
     releases: Annotated[
-        Path | None, typer.Option(help="Folder of earlier releases; ECONOMIC_INDEX_RELEASES or releases/ by default.")
+        Path | None,
+        typer.Option(help="Folder of earlier releases; ECONOMIC_INDEX_RELEASES or releases/ by default."),
     ] = None,
 ) -> None:
-    """Attack a release with nothing but what is released and public reference data. Exit code 1 on any leak."""
+    """Attack a release with nothing but what is released and public reference data. Exit code 1 on any "
+    "leak."""
     from economic_index.paths import candidate_database, private_database
     from economic_index.paths import releases as default_releases
 
@@ -50,7 +56,11 @@ def audit_command(
 
     with steps("audit") as on_step:
         found = audit_everything(
-            target or candidate_database(), into=into, canaries=canaries, private=private_database(), on_step=on_step
+            target or candidate_database(),
+            into=into,
+            canaries=canaries,
+            private=private_database(),
+            on_step=on_step,
         )
     if naive:
         from economic_index.disclosure.audit.naive import naive_of_private
@@ -70,7 +80,11 @@ def ledger_report(into: Path) -> dict[str, Any]:
     known = list(dict.fromkeys(row.release_id for row in rows))
     for release_id in known:
         folder = into / release_id
-        faults += folder_faults(folder, rows) if folder.is_dir() else [f"The folder of release {release_id} is missing."]
+        faults += (
+            folder_faults(folder, rows)
+            if folder.is_dir()
+            else [f"The folder of release {release_id} is missing."]
+        )
     there = sorted(path.parent.name for path in into.glob("*/manifest.json") if not path.parent.is_symlink())
     faults += [f"The folder {name} is not in the ledger." for name in there if name not in known]
     return {"is_clean": not faults, "n_rows": len(rows), "releases": known, "faults": faults}
@@ -78,7 +92,8 @@ def ledger_report(into: Path) -> dict[str, Any]:
 
 def describe_ledger(report: dict[str, Any]) -> str:
     """The state of the ledger for people."""
-    head = f"Release ledger: {report['n_rows']} rows, {len(report['releases'])} releases, {len(report['faults'])} faults"
+    faults, releases = report["faults"], report["releases"]
+    head = f"Release ledger: {report['n_rows']} rows, {len(releases)} releases, {len(faults)} faults"
     return "\n".join([head, *(f"  {fault}" for fault in report["faults"])])
 
 
@@ -87,17 +102,21 @@ def describe(report: AuditReport) -> str:
     verdict = "no leak found" if report.is_clean else f"{report.n_leaks} leaks"
     lines = [f"Audit of release {report.release_id or 'without an id'}: {verdict} ({report.seconds:.1f} s)"]
     lines += [
-        f"  [{finding.severity}] {finding.attack} {finding.check_name} {finding.family} {finding.cell}: {finding.sentence}"
+        f"  [{finding.severity}] {finding.attack} {finding.check_name} {finding.family} {finding.cell}: "
+        f"{finding.sentence}"
         for finding in report.findings
     ]
     for family, figures in report.figures.get("linkage", {}).get("families", {}).items():
         lines.append(
-            f"  {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']} exact, {figures['n_narrow']} narrower "
-            f"than 10, {figures['n_proven_present']} proven present, narrowest interval {figures['narrowest']}"
+            f"  {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']} exact, "
+            f"{figures['n_narrow']} narrower "
+            f"than 10, {figures['n_proven_present']} proven present, narrowest interval "
+            f"{figures['narrowest']}"
         )
     for family, figures in report.figures.get("naive_suppression", {}).items():
         lines.append(
-            f"  naive suppression, {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']:,} exact, "
+            f"  naive suppression, {family}: {figures['n_withheld']:,} withheld cells, "
+            f"{figures['n_exact']:,} exact, "
             f"{figures['n_narrow']:,} narrower than 10, {figures['n_proven_present']:,} proven present"
         )
     return "\n".join(lines)

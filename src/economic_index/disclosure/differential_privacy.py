@@ -77,8 +77,9 @@ def make_mechanism(max_conversations: int, epsilon: float) -> Mechanism:
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     scale = max_conversations / epsilon
     draw = dp.m.make_laplace(*space, scale)
+    step = math.ulp(scale)
     while not draw.check(max_conversations, epsilon):
-        scale = math.nextafter(scale, math.inf)
+        scale, step = scale + step, 2 * step
         draw = dp.m.make_laplace(*space, scale)
     return Mechanism(max_conversations, scale, float(draw.map(max_conversations)), opendp_version, draw)
 

@@ -20,7 +20,7 @@ from economic_index.labelling.reading import reading_strategy
 from economic_index.labelling.strategies import FieldMaker, Shortlist, Strategy, Tree
 from economic_index.labelling.task_space import TaskSpace
 from economic_index.paths import ledger_file, warehouse
-from economic_index.registry import build_registry
+from economic_index.registry import Facet, build_registry
 
 STRATEGIES = ("tree", "shortlist")
 #: Batches come back after minutes to hours: the fewer rounds of them the better.
@@ -59,19 +59,13 @@ def answer_table(
         engine = make_engine(settings, space, ledger)
         try:
             fields = FieldMaker()
+            activities = {
+                "dwa_reference": rows(dwa_reference) if dwa_reference is not None else (),
+                "tasks_to_dwas": rows(tasks_to_dwas) if tasks_to_dwas is not None else (),
+                "task_occupations": rows(task_occupations),
+            }
             name = str(variables.get("strategy") or "tree")
-            if engine.identity().get("replayed_engine", engine.name) == "local":
-                strategy = make_strategy(name, space, fields, engine)
-            else:
-                strategy = reading_strategy(
-                    name,
-                    space,
-                    fields,
-                    registry,
-                    dwa_reference=rows(dwa_reference) if dwa_reference is not None else (),
-                    tasks_to_dwas=rows(tasks_to_dwas) if tasks_to_dwas is not None else (),
-                    task_occupations=rows(task_occupations),
-                )
+            strategy = strategy_for(name, engine, space, fields, registry, activities)
             block = BATCH_BLOCK if settings.mode == "batch" and engine.name == "anthropic" else BLOCK_CONVERSATIONS
             batches = label_conversations(
                 read_conversations(conversations),
@@ -88,6 +82,28 @@ def answer_table(
             close = getattr(engine, "close", None)
             if callable(close):
                 close()
+
+
+def strategy_for(
+    name: str,
+    engine: Engine,
+    space: TaskSpace,
+    fields: FieldMaker,
+    registry: Mapping[str, Facet],
+    activities: Mapping[str, Any] | None = None,
+) -> Strategy:
+    """The strategy of this name for an engine: one that reads gets the strategies made for reading.
+
+    Args:
+        name: tree, shortlist; for engines that read also compact and dwa.
+        activities: rows of dwa_reference, tasks_to_dwas and task_occupations, needed by dwa alone.
+
+    Raises:
+        UserError: an unknown name, a hierarchy or work activities that are missing.
+    """
+    if engine.identity().get("replayed_engine", engine.name) == "local":
+        return make_strategy(name, space, fields, engine)
+    return reading_strategy(name, space, fields, registry, **(activities or {}))
 
 
 def make_strategy(name: str, space: TaskSpace, fields: FieldMaker, engine: Engine) -> Strategy:

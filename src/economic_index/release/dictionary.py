@@ -72,7 +72,7 @@ def _resolved(text: str, blocks: dict[str, str], where: str) -> str:
     def block(match: re.Match[str]) -> str:
         if match.group(1) not in blocks:
             raise UserError(
-                f"{where} names the docs block {match.group(1)!r}, which no Markdown file in models/ has; add it."
+                f"{where} names the docs block {match.group(1)!r}, which no Markdown file in models/ has."
             )
         return blocks[match.group(1)]
 

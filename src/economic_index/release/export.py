@@ -84,7 +84,7 @@ def open_release(database: Path, seeds: Path, reference: Path) -> Iterator[Sourc
 
     connection = duckdb.connect()
     try:
-        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'")
+        connection.execute(f"set memory_limit = '{MEMORY_LIMIT}'; set enable_progress_bar = false")
         try:
             connection.execute(f"attach '{_quoted(database)}' as candidate (read_only)")
             facts = connection.execute(

@@ -1,4 +1,5 @@
-"""Files of a release: canonical CSV, Parquet, a fresh DuckDB file, hashes. The same tables give the same CSV bytes."""
+"""Files of a release: canonical CSV, Parquet, a fresh DuckDB file, hashes. The same tables give the same "
+"CSV bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ def canonical(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
 
 
 def csv_bytes(table: pa.Table) -> bytes:
-    """RFC 4180 with a header: CRLF, UTF-8, null is empty and an empty text is ``""``, floats in their shortest form."""
+    """RFC 4180 with a header: CRLF, UTF-8, null is empty and an empty text is ``""``, floats in their "
+    "shortest form."""
     out = io.StringIO(newline="")
     out.write(",".join(_quoted(name) for name in table.column_names) + "\r\n")
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):
@@ -61,7 +63,8 @@ def write_parquet(path: Path, table: pa.Table) -> None:
 
 
 def write_database(path: Path, tables: dict[str, pa.Table], comments: dict[tuple[str, str], str]) -> None:
-    """Write a fresh DuckDB file: schema ``marts``, plain tables in the given order of rows, comments, nothing else.
+    """Write a fresh DuckDB file: schema ``marts``, plain tables in the given order of rows, comments,
+    nothing else.
 
     A private file is never cleaned into a release: dropped rows stay in a DuckDB file after a checkpoint.
 
@@ -94,7 +97,8 @@ def read_comments(database: Path) -> dict[tuple[str, str], str]:
             "select table_name, '' as column_name, comment from duckdb_tables() "
             "where database_name = 'candidate' and schema_name = 'marts' and comment is not null "
             "union all select table_name, column_name, comment from duckdb_columns() "
-            "where database_name = 'candidate' and schema_name = 'marts' and comment is not null order by 1, 2"
+            "where database_name = 'candidate' and schema_name = 'marts' and comment is not null order by "
+            "1, 2"
         ).fetchall()
     finally:
         connection.close()

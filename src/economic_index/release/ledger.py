@@ -1,10 +1,12 @@
-"""The release ledger: what was published, when, about which window; each row is chained to the one before by its hash.
+"""The release ledger: what was published, when, about which window; each row is chained to the one before by
+its hash.
 
 ``release_ledger.jsonl`` lies beside the release folders. Rules (docs/publishing.md):
 
 * a window is published once: windows of populations that can overlap do not overlap;
 * one publication per window and family (a family is a release table);
-* a correction names the release it corrects; what was withheld stays withheld, and a value may change only where the
+* a correction names the release it corrects; what was withheld stays withheld, and a value may change only
+where the
   private side has said that the conversations added and those removed are each a safe block.
 """
 
@@ -41,7 +43,10 @@ LEAVES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "model_usage": (("model", "level", "node_id"), "n_conversations"),
     "thinking_usage": (("task_id",), "n_conversations"),
     "collaboration_usage": (("pattern_level", "collaboration_pattern"), "n_conversations"),
-    "category_collaboration_usage": (("soc_major_code", "pattern_level", "collaboration_pattern"), "n_conversations"),
+    "category_collaboration_usage": (
+        ("soc_major_code", "pattern_level", "collaboration_pattern"),
+        "n_conversations",
+    ),
     "occupation_usage": (("onet_soc_code",), "n_conversations_residual"),
     "occupation_category_usage": (("soc_major_code",), "n_conversations_residual"),
     "usage_by_unit": (("soc_major_code",), "n_accounts_rounded"),
@@ -85,7 +90,8 @@ class Window:
     population: str
 
     def overlaps(self, other: Window) -> bool:
-        """Can a conversation be in both? Populations count as apart only if both are chosen and not the same one."""
+        """Can a conversation be in both? Populations count as apart only if both are chosen and not the "
+        "same one."""
         apart = OPEN not in (self.population, other.population) and self.population != other.population
         before = OPEN not in (self.end, other.start) and _instant(self.end) <= _instant(other.start)
         after = OPEN not in (other.end, self.start) and _instant(other.end) <= _instant(self.start)
@@ -109,7 +115,9 @@ def window_of(manifest: Mapping[str, str]) -> Window:
             if text != OPEN:
                 _instant(text)
     except (KeyError, ValueError) as error:
-        raise UserError("release_manifest does not name a window of two ISO times; run dbt build again.") from error
+        raise UserError(
+            "release_manifest does not name a window of two ISO times; run dbt build again."
+        ) from error
     return window
 
 
@@ -132,7 +140,8 @@ def read_ledger(folder: Path) -> list[LedgerRow]:
             rows.append(LedgerRow(**values))
         except (ValueError, TypeError) as error:
             raise RefusedError(
-                f"Line {number} of {path} is not a ledger row; restore the ledger from its backup, nothing is published on a broken chain."
+                f"Line {number} of {path} is not a ledger row; restore the ledger from its backup, nothing "
+                f"is published on a broken chain."
             ) from error
     return rows
 
@@ -142,9 +151,14 @@ def chain_faults(rows: Iterable[LedgerRow]) -> list[str]:
     faults, previous = [], FIRST
     for number, row in enumerate(rows, 1):
         if row.sequence != number:
-            faults.append(f"Ledger row {number} carries the sequence number {row.sequence}; a row was taken out or put in.")
+            faults.append(
+                f"Ledger row {number} carries the sequence number {row.sequence}; a row was taken out or "
+                f"put in."
+            )
         if row.previous_hash != previous:
-            faults.append(f"Ledger row {number} does not follow the row before it; the chain is broken there.")
+            faults.append(
+                f"Ledger row {number} does not follow the row before it; the chain is broken there."
+            )
         if row.row_hash != sha256(row.body()).hexdigest():
             faults.append(f"Ledger row {number} was changed after it was written; its hash does not fit.")
         previous = row.row_hash
@@ -167,7 +181,9 @@ def rule_faults(rows: list[LedgerRow]) -> list[str]:
         for earlier in listed[:position]:
             window, other = (Window(r.window_start, r.window_end, r.population) for r in (row, earlier))
             if earlier.release_id not in corrected and window.overlaps(other):
-                faults.append(f"The windows of the releases {earlier.release_id} and {row.release_id} overlap.")
+                faults.append(
+                    f"The windows of the releases {earlier.release_id} and {row.release_id} overlap."
+                )
     return faults
 
 
@@ -190,7 +206,9 @@ def refuse_broken(folder: Path) -> list[LedgerRow]:
     rows = read_ledger(folder)
     faults = chain_faults(rows) + rule_faults(rows)
     if faults:
-        raise RefusedError(f"The release ledger in {folder} is broken: {faults[0]} Restore it from its backup.")
+        raise RefusedError(
+            f"The release ledger in {folder} is broken: {faults[0]} Restore it from its backup."
+        )
     return rows
 
 
@@ -198,15 +216,22 @@ def refuse_window(rows: list[LedgerRow], release_id: str, window: Window, correc
     """Refuse a window that was published before.
 
     Raises:
-        RefusedError: another release covers a part of the window, or the corrected release is not in the ledger.
+        RefusedError: another release covers a part of the window, or the corrected release is not in the
+        ledger.
     """
     releases = {row.release_id: row for row in rows}
     if corrects is not None:
         if corrects not in releases:
             raise RefusedError(f"Release {corrects} is not in the ledger, so it cannot be corrected.")
         old = releases[corrects]
-        if (old.window_start, old.window_end, old.population) != (window.start, window.end, window.population):
-            raise RefusedError(f"Release {corrects} is about another window; a correction is about the same one.")
+        if (old.window_start, old.window_end, old.population) != (
+            window.start,
+            window.end,
+            window.population,
+        ):
+            raise RefusedError(
+                f"Release {corrects} is about another window; a correction is about the same one."
+            )
     allowed = {release_id}
     if corrects is not None:
         allowed |= {corrects} | _corrected(releases[corrects], releases)
@@ -215,8 +240,10 @@ def refuse_window(rows: list[LedgerRow], release_id: str, window: Window, correc
             continue
         if window.overlaps(Window(other.window_start, other.window_end, other.population)):
             raise RefusedError(
-                f"The window was published as release {other.release_id} (a window is published once, and windows do not "
-                "overlap); name that release with --corrects, choose another window, or another releases folder for trials."
+                f"The window was published as release {other.release_id} (a window is published once, and "
+                f"windows do not "
+                "overlap); name that release with --corrects, choose another window, or another releases "
+                "folder for trials."
             )
 
 
@@ -240,7 +267,8 @@ def refuse_correction(
     Args:
         old: tables of the corrected release.
         new: tables of the candidate.
-        verdicts: (table, key joined by ``|``) to whether both what was added and what was removed are safe blocks, as
+        verdicts: (table, key joined by ``|``) to whether both what was added and what was removed are safe
+        blocks, as
             worked out on the private side; ``None`` when the private side gave none.
 
     Raises:
@@ -254,7 +282,9 @@ def refuse_correction(
             continue
         name, key = cell[0], "|".join(str(part) for part in cell[1])
         if was is None:
-            raise RefusedError(f"The cell {key} of {name} was withheld for this window; what was withheld stays withheld.")
+            raise RefusedError(
+                f"The cell {key} of {name} was withheld for this window; what was withheld stays withheld."
+            )
         changed += 1
         if now is None:
             continue
@@ -265,7 +295,8 @@ def refuse_correction(
             )
         if not verdicts.get((name, key), False):
             raise RefusedError(
-                f"The cell {key} of {name} changes by conversations that are not a safe block; the difference of the two "
+                f"The cell {key} of {name} changes by conversations that are not a safe block; the "
+                f"difference of the two "
                 "releases would show them."
             )
     return changed
@@ -274,7 +305,8 @@ def refuse_correction(
 def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] | None:
     """Verdicts of the private side on the changes since ``corrected``; ``None`` when it has none.
 
-    The table ``wall.wall_correction_verdicts`` has (previous_release_id, mart, cell, is_added_safe, is_removed_safe).
+    The table ``wall.wall_correction_verdicts`` has (previous_release_id, mart, cell, is_added_safe,
+    is_removed_safe).
     """
     if not private.is_file():
         return None
@@ -295,19 +327,26 @@ def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] 
 
 
 def append(folder: Path, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> list[LedgerRow]:
-    """Chain rows (all fields but sequence, published_at and the hashes) to the ledger, in one write, flushed to disk."""
+    """Chain rows (all fields but sequence, published_at and the hashes) to the ledger, in one write, "
+    "flushed to disk."""
     known = read_ledger(folder)
     previous = known[-1].row_hash if known else FIRST
     stamp = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
     added: list[LedgerRow] = []
     for values in rows:
         draft = LedgerRow(
-            **values, sequence=len(known) + len(added) + 1, published_at=stamp, previous_hash=previous, row_hash=""
+            **values,
+            sequence=len(known) + len(added) + 1,
+            published_at=stamp,
+            previous_hash=previous,
+            row_hash="",
         )
         row = LedgerRow(**{**asdict(draft), "row_hash": sha256(draft.body()).hexdigest()})
         previous = row.row_hash
         added.append(row)
-    text = "".join(json.dumps(asdict(row), sort_keys=True, ensure_ascii=True) + "\n" for row in [*known, *added])
+    text = "".join(
+        json.dumps(asdict(row), sort_keys=True, ensure_ascii=True) + "\n" for row in [*known, *added]
+    )
     # The whole file is replaced, so that a full disk or a crash leaves the old chain, never half a row.
     partial = folder / f".{LEDGER_NAME}.{os.getpid()}"
     with partial.open("w", encoding="utf-8") as file:

@@ -147,7 +147,8 @@ def audit_sentence(report: AuditReport) -> str:
     """One sentence on a failed audit: how many findings, and the first."""
     first = next(finding for finding in report.findings if finding.severity == "leak")
     return (
-        f"The audit found {report.n_leaks} leaks, so nothing is published; the first, by the check {first.check_name} "
+        f"The audit found {report.n_leaks} leaks, so nothing is published; the first, by the check "
+        f"{first.check_name} "
         f"({first.attack}) in {first.family}: {first.sentence[0].lower()}{first.sentence[1:].rstrip('.')}; "
         "economic-index audit lists all of them."
     )
@@ -161,44 +162,63 @@ def refuse_candidate(release: Release, allow_test_accounts: bool) -> dict[str, s
     """
     if release.strangers:
         kind, name = release.strangers[0]
-        raise RefusedError(f"The candidate holds a {kind} ({name}); only tables of schema marts are published.")
+        raise RefusedError(
+            f"The candidate holds a {kind} ({name}); only tables of schema marts are published."
+        )
     unknown = sorted(set(release.tables) - set(MARTS))
     if unknown:
-        raise RefusedError(f"The candidate holds the table {unknown[0]}, which the auditor's catalogue does not know.")
+        raise RefusedError(
+            f"The candidate holds the table {unknown[0]}, which the auditor's catalogue does not know."
+        )
     facts = release.manifest()
     if not facts:
-        raise RefusedError("The candidate has no release_manifest, so it says nothing about its window; run dbt build again.")
+        raise RefusedError(
+            "The candidate has no release_manifest, so it says nothing about its window; run dbt build again."
+        )
     if facts.get("window_status") != "published":
         raise RefusedError(
-            "The window is withheld: all of its conversations together are not a safe block (at least 15 conversations "
+            "The window is withheld: all of its conversations together are not a safe block (at least 15 "
+            "conversations "
             "of 5 accounts, none of them dominant); choose a longer window."
         )
     if facts.get("is_test_accounts") != "false" and not allow_test_accounts:
         raise RefusedError(
-            "The accounts are surrogates, one for each conversation, so no rule about accounts means anything; "
+            "The accounts are surrogates, one for each conversation, so no rule about accounts means "
+            "anything; "
             "use --allow-test-accounts for a trial that nobody else sees."
         )
     return facts
 
 
 def _release_id(release: Release) -> str:
-    ids = {value for table in release.tables.values() if "release_id" in table.column_names
-           for value in table["release_id"].unique().to_pylist()}  # fmt: skip
+    ids = {
+        value
+        for table in release.tables.values()
+        if "release_id" in table.column_names
+        for value in table["release_id"].unique().to_pylist()
+    }
     only = ids.pop() if len(ids) == 1 else None
     if not isinstance(only, str) or len(only) != 16 or not set(only) <= set("0123456789abcdef"):
-        raise RefusedError("The tables of the candidate do not carry one release id; run dbt build again, all of it.")
+        raise RefusedError(
+            "The tables of the candidate do not carry one release id; run dbt build again, all of it."
+        )
     return only
 
 
 def _publish_again(
-    folder: Path, tables: Mapping[str, pa.Table], facts: Mapping[str, str], rows: list[ledger.LedgerRow], corrects: str | None
+    folder: Path,
+    tables: Mapping[str, pa.Table],
+    facts: Mapping[str, str],
+    rows: list[ledger.LedgerRow],
+    corrects: str | None,
 ) -> Published:
     """The same content was published before: check it, mend what a crash left out, and say so."""
     refuse_tampered(folder, rows)
     known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     if known["content_hash"] != _content_hash({name: csv_bytes(table) for name, table in tables.items()}):
         raise RefusedError(
-            f"Release {folder.name} is published with other values; a release is never rewritten, use --corrects."
+            f"Release {folder.name} is published with other values; a release is never rewritten, use "
+            f"--corrects."
         )
     if folder.name not in {row.release_id for row in rows}:
         ledger.refuse_window(rows, folder.name, ledger.window_of(facts), corrects)
@@ -216,7 +236,9 @@ def refuse_tampered(folder: Path, rows: list[ledger.LedgerRow]) -> None:
     """
     faults = folder_faults(folder, rows)
     if faults:
-        raise RefusedError(f"{faults[0]} A published release is never edited; restore the folder from its backup.")
+        raise RefusedError(
+            f"{faults[0]} A published release is never edited; restore the folder from its backup."
+        )
 
 
 def folder_faults(folder: Path, rows: list[ledger.LedgerRow]) -> list[str]:
@@ -231,7 +253,10 @@ def folder_faults(folder: Path, rows: list[ledger.LedgerRow]) -> list[str]:
     if known and known != {file_hash(path)}:
         faults.append(f"The manifest of release {folder.name} is not the one in the ledger.")
     there = {str(found.relative_to(folder)) for found in folder.rglob("*") if found.is_file()} - {MANIFEST}
-    faults += [f"The file {name} of release {folder.name} is not in its manifest." for name in sorted(there - set(listed))]
+    faults += [
+        f"The file {name} of release {folder.name} is not in its manifest."
+        for name in sorted(there - set(listed))
+    ]
     for name, entry in sorted(listed.items()):
         if name not in there:
             faults.append(f"The file {name} of release {folder.name} is missing.")
@@ -241,9 +266,13 @@ def folder_faults(folder: Path, rows: list[ledger.LedgerRow]) -> list[str]:
 
 
 def _stage(
-    staging: Path, release_id: str, tables: dict[str, pa.Table], comments: dict[tuple[str, str], str],
-    facts: Mapping[str, str], report: AuditReport,
-) -> dict[str, Any]:  # fmt: skip
+    staging: Path,
+    release_id: str,
+    tables: dict[str, pa.Table],
+    comments: dict[tuple[str, str], str],
+    facts: Mapping[str, str],
+    report: AuditReport,
+) -> dict[str, Any]:
     """Write all files of the release into ``staging``; returns the manifest."""
     for part in (staging, staging / "csv", staging / "parquet"):
         part.mkdir(mode=0o755)
@@ -279,7 +308,11 @@ def _describe(name: str, table: pa.Table, comments: Mapping[tuple[str, str], str
         "grain": list(MARTS[name].key),
         "n_rows": table.num_rows,
         "columns": [
-            {"name": column.name, "type": str(column.type), "description": comments.get((name, column.name), "")}
+            {
+                "name": column.name,
+                "type": str(column.type),
+                "description": comments.get((name, column.name), ""),
+            }
             for column in table.schema
         ],
     }
@@ -304,7 +337,9 @@ def _seal(staging: Path) -> None:
     flush(staging)
 
 
-def _enter(into: Path, folder: Path, tables: Mapping[str, pa.Table], facts: Mapping[str, str], corrects: str | None) -> None:
+def _enter(
+    into: Path, folder: Path, tables: Mapping[str, pa.Table], facts: Mapping[str, str], corrects: str | None
+) -> None:
     """Write one ledger row for each table of the release."""
     window = ledger.window_of(facts)
     shared = {
@@ -322,15 +357,20 @@ def _enter(into: Path, folder: Path, tables: Mapping[str, pa.Table], facts: Mapp
     rows = []
     for name, table in tables.items():
         shape = [column for column in (*MARTS[name].key, "status") if column in table.column_names]
-        rows.append({
-            **shared, "family": name, "value_hash": text_hash(csv_bytes(table)),
-            "block_map_hash": text_hash(csv_bytes(table.select(shape))),
-        })  # fmt: skip
+        rows.append(
+            {
+                **shared,
+                "family": name,
+                "value_hash": text_hash(csv_bytes(table)),
+                "block_map_hash": text_hash(csv_bytes(table.select(shape))),
+            }
+        )
     ledger.append(into, rows)
 
 
 def point_latest(into: Path, release_id: str) -> None:
-    """Make ``latest`` point at a release, in one step; a text file with its name where links are not possible."""
+    """Make ``latest`` point at a release, in one step; a text file with its name where links are not "
+    "possible."""
     partial = into / f".{LATEST}-{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from economic_index.taxonomy.build import Candidate, Neighbourhood, Node, Vectors
 from economic_index.taxonomy.names import name_groups
 
-VERSION = "1"
+VERSION = "2"
 _REFINEMENTS = 30
 _SMALL_LEVEL = 20_000
 

@@ -63,8 +63,13 @@ _NOUNS_LIKE_ADJECTIVES = _words(
     "logic topic public critic vehicle table cable assembly supply family library "
     "salary summary diary dictionary"
 )
-#: "Provide clients with advice": without "with" the object would be the wrong one.
-_GIVING = frozenset(["assist", "equip", "furnish", "help", "present", "provide", "supply"])
+#: "Provide clients with advice", "ask patients about pain": these verbs need what follows the preposition.
+_WITH_TWO_OBJECTS = _words(
+    "advise ask assist brief compare convert educate equip furnish help inform notify present provide "
+    "question refer supply teach tell"
+)
+_SECOND_OBJECT = _words("about for on to with")
+_VERBS_IN_LY = _words("apply comply fly multiply rely reply supply")
 _TOKEN = re.compile(r"[,;:()]|--|[^\s,;:()]+")
 
 
@@ -113,7 +118,7 @@ class Lexicon:
         word = word.lower()
         return (
             self.first[word] >= 2
-            and not word.endswith(("ly", "ing"))
+            and (word in _VERBS_IN_LY or not word.endswith(("ly", "ing")))
             and self.first[word] * 20 >= self.anywhere[word]
         )
 
@@ -140,7 +145,7 @@ class Lexicon:
 def phrases(text: str, lexicon: Lexicon) -> list[Phrase]:
     """Phrases that may stand for a statement, the most central first; empty when none reads well."""
     tokens = _tokens(text)
-    while len(tokens) > 1 and tokens[0].lower().endswith("ly") and not lexicon.is_verb(tokens[0]):
+    while len(tokens) > 1 and tokens[0].lower().endswith("ly") and lexicon.is_verb(tokens[1]):
         tokens = tokens[1:]
     if not tokens or not tokens[0][:1].isalpha():
         return []
@@ -319,8 +324,10 @@ def _objects(verb: str, rest: list[str], lexicon: Lexicon) -> list[list[str]]:
         next_is_verb = i + 1 < len(rest) and lexicon.is_verb(rest[i + 1])
         hard = hard or (word in _JOINERS and next_is_verb)
         # Other prepositions begin a detail that may be kept once.
-        hard = hard or (word == "to" and (i + 1 >= len(rest) or lexicon.begins_a_purpose(rest[i + 1])))
-        part_of_verb = word == "with" and verb in _GIVING and not cuts
+        hard = hard or (
+            word == "to" and i > start and (i + 1 >= len(rest) or lexicon.begins_a_purpose(rest[i + 1]))
+        )
+        part_of_verb = word in _SECOND_OBJECT and verb in _WITH_TWO_OBJECTS and i > start and not cuts
         if hard or (word in _PREPOSITIONS and word != "of" and i > start and not part_of_verb):
             cuts.append(i)
         if hard or len(cuts) == 2:

@@ -21,6 +21,21 @@ def read_tasks(folder: Path) -> list[tuple[int, str, str]]:
     return sorted({(task_id, text, key) for task_id, text, key in _by_statement(folder).values()})
 
 
+def read_holders(folder: Path) -> list[tuple[int, str, int]]:
+    """Distinct (task_id, occupation, official Task ID) triples: who holds which task, and under which official id."""
+    placed = _by_statement(folder)
+    return sorted({(task_id, code, own) for (code, own), (task_id, _, _) in placed.items()})
+
+
+def read_activities(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """Rows of ``dwa_reference`` and ``tasks_to_dwas`` with the names that the staging models give their columns."""
+    links = _rows(folder / "onet_tasks_to_dwas.csv")
+    return {
+        "dwa_reference": _rows(folder / "onet_dwa_reference.csv"),
+        "tasks_to_dwas": [{"onet_task_id": row["task_id"], "dwa_id": row["dwa_id"]} for row in links],
+    }
+
+
 def read_links(folder: Path) -> list[Link]:
     """Official links of tasks to work activities, distinct and sorted; statements without one have none."""
     task_of = _by_statement(folder)

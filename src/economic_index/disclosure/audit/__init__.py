@@ -1,6 +1,7 @@
 """The auditor: attacks a release as an outsider would, with what is released and public reference data only.
 
-It imports no code of the wall, does not need the private database, and is the gate of ``economic-index publish``.
+It imports no code of the wall, does not need the private database, and is the gate of ``economic-index
+publish``.
 See docs/privacy.md for the attacks and for what each check can and cannot see.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ class AuditReport:
         release_id: of the release that was attacked; ``None`` where it has none.
         findings: sorted; only those of severity ``leak`` stop a publication.
         n_leaks: number of leaks, also of those that are not listed one by one.
-        worlds: two complete worlds for each of the worst cells (``linkage.WORLDS_SCHEMA``), where bounds were worked out.
+        worlds: two complete worlds for each of the worst cells (``linkage.WORLDS_SCHEMA``), where bounds
+        were worked out.
         figures: numbers the auditor reports (cells compared, narrowest intervals per family, ...).
         seconds: run time; never part of ``as_dict``, which is the same for the same release.
     """
@@ -125,7 +127,14 @@ def audit(
             worlds = worlds_table(figures["linkage"].pop("worlds", []))
     finally:
         connection.close()
-    ids = sorted({str(v) for t in release.tables.values() if "release_id" in t.column_names for v in t["release_id"].unique().to_pylist()})
+    ids = sorted(
+        {
+            str(v)
+            for t in release.tables.values()
+            if "release_id" in t.column_names
+            for v in t["release_id"].unique().to_pylist()
+        }
+    )
     return AuditReport(
         ids[0] if len(ids) == 1 else None,
         found.findings(),
@@ -167,7 +176,7 @@ def audit_everything(
     if on_step:
         on_step("byte scan")
     for leak in scan_files(path, canaries=canaries, private=private):
-        more.add(*astuple(leak)[:4], leak.sentence)
+        more.add(leak.check_name, leak.attack, leak.family, leak.cell, leak.sentence)
     if into is not None and into.is_dir():
         report.figures["n_cells_compared_with_history"] = check_history(
             release, report.release_id, into, read_ledger(into), more

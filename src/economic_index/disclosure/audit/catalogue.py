@@ -1,6 +1,7 @@
 """What a release may hold: tables, keys, columns and the vocabulary of every text column.
 
-This is the auditor's own list. A mart or a column that is not in it is a finding: whoever adds one says here what it is.
+This is the auditor's own list. A mart or a column that is not in it is a finding: whoever adds one says here
+what it is.
 """
 
 from __future__ import annotations
@@ -38,7 +39,12 @@ def _interval(*names: str) -> tuple[str, ...]:
 
 
 def _mart(
-    key: str, *, other: str = "", shares: tuple[str, ...] = (), texts: dict[str, str] | None = None, measured: bool = True
+    key: str,
+    *,
+    other: str = "",
+    shares: tuple[str, ...] = (),
+    texts: dict[str, str] | None = None,
+    measured: bool = True,
 ) -> Mart:
     keys = tuple(key.split())
     counts = RESULTS[1:] if measured else ()
@@ -117,7 +123,8 @@ MARTS: dict[str, Mart] = {
     ),
     "occupation_category_usage": _mart(
         "soc_major_code",
-        other="n_occupations n_tasks n_tasks_published is_complete n_conversations_residual share_of_us_employment",
+        other="n_occupations n_tasks n_tasks_published is_complete n_conversations_residual "
+        "share_of_us_employment",
         shares=(*_PUBLISHED, "ratio_of_usage_to_employment"),
         texts={
             **_TAXONOMY,
@@ -235,11 +242,15 @@ MARTS: dict[str, Mart] = {
         texts={"country_code": "countries", "collaboration_pattern": "patterns", "label": "pattern_labels"},
     ),
     "outcome_totals": _mart(
-        "outcome", other="position", shares=_interval("share_of_published_outcomes"), texts={"outcome": "outcomes"}
+        "outcome",
+        other="position",
+        shares=_interval("share_of_published_outcomes"),
+        texts={"outcome": "outcomes"},
     ),
     "suppression_summary": _mart(
         "family",
-        other="n_cells_published n_cells_withheld n_conversations share_of_classified share_of_classified_lower "
+        other="n_cells_published n_cells_withheld n_conversations share_of_classified "
+        "share_of_classified_lower "
         "share_of_classified_upper",
         texts={"family": "families"},
         measured=False,

@@ -1,13 +1,17 @@
-"""Joint bounds over all released tables (attacks A1, A2, A6, A15): what the whole release says about each withheld cell.
+"""Joint bounds over all released tables (attacks A1, A2, A6, A15): what the whole release says about each
+withheld cell.
 
-The system has one unknown for every count that is hidden behind a residual, one for every published leaf (known within
+The system has one unknown for every count that is hidden behind a residual, one for every published leaf
+(known within
 its rounding), and one row for every equation an outsider can write down:
 
-* a hidden block is the sum of its patterns; a rest by pattern is the sum of that pattern over the hidden blocks;
+* a hidden block is the sum of its patterns; a rest by pattern is the sum of that pattern over the hidden
+blocks;
 * a SOC group's conversations are the sum of its answers about use, published, hidden or not given;
 * a node's conversations are the sum of its models.
 
-Withheld tasks stand in exactly one residual each, so their bounds are closed forms: none, or the whole residual.
+Withheld tasks stand in exactly one residual each, so their bounds are closed forms: none, or the whole
+residual.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ from economic_index.disclosure.audit.findings import NOTE, Collector
 from economic_index.disclosure.audit.system import EPSILON, INFINITE, Bounds, Solver, System, bound
 
 WIDTH = 10.0
-# Where a unit has fewer conversations, a pattern that nobody shows must not be provable (policy column zero_closure_below).
+# Where a unit has fewer conversations, a pattern that nobody shows must not be provable (policy column
+# zero_closure_below).
 ZERO_CLOSURE_BELOW = 500
 N_WORST = 20
 SEVERAL = "several"
@@ -51,7 +56,8 @@ class Target:
         unknown: its number in the system.
         group: the row of the table it stands in.
         parent: conversations of that row, as released.
-        is_group: several cells together (a residual of many tasks): only its size can be known, not whose it is.
+        is_group: several cells together (a residual of many tasks): only its size can be known, not whose it
+        is.
     """
 
     family: str
@@ -71,7 +77,8 @@ class Linked:
     _groups: int = 0
 
     def rounded(self, value: float, n_blocks: int = 1) -> tuple[float, float]:
-        """Interval of a true count behind a sum of ``n_blocks`` rounded blocks, each at least at the floor."""
+        """Interval of a true count behind a sum of ``n_blocks`` rounded blocks, each at least at the "
+        "floor."""
         slack = (self.base - 1) * n_blocks
         return max(float(FLOOR_CONVERSATIONS), value - slack), value + slack
 
@@ -110,8 +117,10 @@ def check_linkage(
         seconds: time for single linear programs; cells undecided after it are a finding.
 
     Returns:
-        figures: per family the number of withheld cells, how many are exact, narrower than 10, proven present or proven
-        empty, and the narrowest interval; size of the system; the worst cells (``worst``) and their worlds (``worlds``).
+        figures: per family the number of withheld cells, how many are exact, narrower than 10, proven
+        present or proven
+        empty, and the narrowest interval; size of the system; the worst cells (``worst``) and their worlds
+        (``worlds``).
     """
     say = on_step or (lambda _: None)
     say("joint system")
@@ -136,7 +145,13 @@ def check_linkage(
     groups = np.array([target.group for target in linked.targets])
     bounds = bound(linked.system, unknowns, groups, width=WIDTH, seconds=seconds, solver=solver)
     if bounds is None:
-        found.add("linkage", "A2", "release", "*", "No world agrees with all tables: two of them contradict each other.")
+        found.add(
+            "linkage",
+            "A2",
+            "release",
+            "*",
+            "No world agrees with all tables: two of them contradict each other.",
+        )
         return figures
     figures["n_linear_programs"] = bounds.n_solves
     if not bounds.is_complete:
@@ -148,20 +163,28 @@ def check_linkage(
 
 def _rounding_base(connection: duckdb.DuckDBPyConnection) -> int:
     row = connection.execute(
-        "select max(cast(p.rounding_base as integer)) from ref_privacy_policies as p inner join release_manifest as m "
+        "select max(cast(p.rounding_base as integer)) from ref_privacy_policies as p inner join "
+        "release_manifest as m "
         "on m.item = 'privacy_policy' and m.value = p.policy"
     ).fetchone()
     return int(row[0]) if row and row[0] else 5
 
 
 def _spine(connection: duckdb.DuckDBPyConnection, linked: Linked) -> list[Block]:
-    """Blocks of the spine; hidden ones with an unknown for each pattern they may hold and one for no answer."""
-    patterns = [str(p) for (p,) in connection.execute("select pattern from ref_collaboration_patterns order by 1").fetchall()]
-    groups = dict(connection.execute(
-        f"select task_id, case when n_groups = 1 then soc_major_code else '{SEVERAL}' end from ref_tasks"
-    ).fetchall())  # fmt: skip
+    """Blocks of the spine; hidden ones with an unknown for each pattern they may hold and one for no "
+    "answer."""
+    patterns = [
+        str(p)
+        for (p,) in connection.execute("select pattern from ref_collaboration_patterns order by 1").fetchall()
+    ]
+    groups = dict(
+        connection.execute(
+            f"select task_id, case when n_groups = 1 then soc_major_code else '{SEVERAL}' end from ref_tasks"
+        ).fetchall()
+    )
     shown = connection.execute(
-        "select task_id, collaboration_pattern, n_conversations, n_accounts_at_least from task_collaboration_usage "
+        "select task_id, collaboration_pattern, n_conversations, n_accounts_at_least from "
+        "task_collaboration_usage "
         "where pattern_level = 'pattern' and n_conversations is not null order by 1, 2"
     ).fetchall()
     blocks = []
@@ -170,7 +193,9 @@ def _spine(connection: duckdb.DuckDBPyConnection, linked: Linked) -> list[Block]
         published.setdefault(task, set()).add(pattern)
         low, high = linked.rounded(n)
         name = f"task|{task}|{pattern}"
-        block = Block(name, str(groups.get(task, SEVERAL)), linked.system.unknown(name, max(low, accounts), high), n)
+        block = Block(
+            name, str(groups.get(task, SEVERAL)), linked.system.unknown(name, max(low, accounts), high), n
+        )
         blocks.append(block)
     by_name = {block.name: block for block in blocks}
     for task, open_patterns in published.items():
@@ -179,7 +204,8 @@ def _spine(connection: duckdb.DuckDBPyConnection, linked: Linked) -> list[Block]
             _hide(linked, by_name[f"task|{task}|not_attributed"], hidden, "task x pattern", False)
     residuals = connection.execute(
         f"""
-        select 'occupation|' || onet_soc_code, substr(onet_soc_code, 1, 2), n_conversations_residual from occupation_usage
+        select 'occupation|' || onet_soc_code, substr(onet_soc_code, 1, 2), n_conversations_residual from
+        occupation_usage
         where onet_soc_code <> 'unattributed' and n_conversations_residual is not null
         union all select 'soc|' || unit, unit, n from ({_SOC_RESIDUALS}) where n > 0
         union all select 'global', '{SEVERAL}', n_conversations from occupation_category_usage
@@ -236,7 +262,8 @@ def _last_rest(connection: duckdb.DuckDBPyConnection, linked: Linked, left: dict
     for pattern, parts in sorted(left.items()):
         slack = linked.system.unknown(f"last|{pattern}")
         slacks.append(slack)
-        # The rest of tasks of several groups and the last rest are added up in what is shown: two blocks at most.
+        # The rest of tasks of several groups and the last rest are added up in what is shown: two blocks at
+        # most.
         low, high = linked.rounded(shown[pattern], 2) if pattern in shown else (0.0, 0.0)
         linked.system.row([*parts, slack], low, high, [*([1.0] * len(parts)), -1.0])
     if "not_attributed" in shown and slacks:
@@ -251,7 +278,9 @@ def _composition(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: 
         "select facet, soc_group, option_id, n_conversations from conversation_composition order by 1, 2, 3"
     ).fetchall()
     options: dict[str, list[str]] = {}
-    for facet, option in connection.execute("select facet, option_id from ref_facet_options order by 1, 2").fetchall():
+    for facet, option in connection.execute(
+        "select facet, option_id from ref_facet_options order by 1, 2"
+    ).fetchall():
         options.setdefault(str(facet), []).append(str(option))
     shown = {(str(f), str(g), str(o)): float(n) for f, g, o, n in rows if n is not None}
     groups = sorted({block.group for block in blocks})
@@ -260,9 +289,12 @@ def _composition(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: 
         for group in groups:
             members = [block for block in blocks if block.group == group]
             _composition_of_group(linked, facet, group, members, options.get(facet, []), shown, hidden_of)
-        published = {o: shown.get((facet, "all", o), 0.0) for o in (*options.get(facet, []), "not_attributed")}
+        published = {
+            o: shown.get((facet, "all", o), 0.0) for o in (*options.get(facet, []), "not_attributed")
+        }
         rests = {
-            o: n - sum(shown.get((facet, g, o), 0.0) for g in groups if o != "not_attributed") for o, n in published.items()
+            o: n - sum(shown.get((facet, g, o), 0.0) for g in groups if o != "not_attributed")
+            for o, n in published.items()
         }
         closed = []
         for option in (*options.get(facet, []), "unanswered"):
@@ -278,14 +310,21 @@ def _composition(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: 
 
 
 def _composition_of_group(
-    linked: Linked, facet: str, group: str, members: list[Block], options: list[str],
-    shown: dict[tuple[str, str, str], float], hidden_of: dict[str, list[int]],
-) -> None:  # fmt: skip
+    linked: Linked,
+    facet: str,
+    group: str,
+    members: list[Block],
+    options: list[str],
+    shown: dict[tuple[str, str, str], float],
+    hidden_of: dict[str, list[int]],
+) -> None:
     name = f"{facet}|{group}"
     open_options = [option for option in options if (facet, group, option) in shown]
     parts = []
     for option in open_options:
-        parts.append(linked.system.unknown(f"{name}|{option}", *linked.rounded(shown[(facet, group, option)])))
+        parts.append(
+            linked.system.unknown(f"{name}|{option}", *linked.rounded(shown[(facet, group, option)]))
+        )
     star = shown.get((facet, group, "not_attributed"))
     hidden: list[int] = []
     if star is not None or not open_options:
@@ -302,7 +341,10 @@ def _composition_of_group(
     # Conversations of the group for which the question was not asked or has no answer.
     parts += [*hidden, linked.system.unknown(f"{name}|no label")]
     linked.system.row(
-        [*(block.unknown for block in members), *parts], 0.0, 0.0, [*([1.0] * len(members)), *([-1.0] * len(parts))]
+        [*(block.unknown for block in members), *parts],
+        0.0,
+        0.0,
+        [*([1.0] * len(members)), *([-1.0] * len(parts))],
     )
 
 
@@ -325,7 +367,9 @@ def _geography(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: li
     totals: dict[str, list[list[int]]] = {}
     for table, column, family, columns, n_blocks in tables:
         shown: dict[str, dict[str, float]] = {}
-        for country, key, n in connection.execute(f"select country_code, {column}, n_conversations from {table}").fetchall():
+        for country, key, n in connection.execute(
+            f"select country_code, {column}, n_conversations from {table}"
+        ).fetchall():
             if n is not None:
                 shown.setdefault(str(country), {})[str(key)] = float(n)
         in_column: dict[str, list[int]] = {}
@@ -352,13 +396,16 @@ def _geography(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: li
             linked.system.row([*known, *parts], 0.0, 0.0, [*([1.0] * len(known)), *([-1.0] * len(parts))])
     for sides in totals.values():
         if len(sides) == 2:
-            linked.system.row(sides[0] + sides[1], 0.0, 0.0, [*([1.0] * len(sides[0])), *([-1.0] * len(sides[1]))])
+            linked.system.row(
+                sides[0] + sides[1], 0.0, 0.0, [*([1.0] * len(sides[0])), *([-1.0] * len(sides[1]))]
+            )
 
 
 def _models(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: list[Block]) -> None:
     """Models by node of the lowest level shown, and the rest of each model."""
     nodes = connection.execute(
-        "select node_id, n_tasks_published, n_conversations from task_hierarchy_usage where node_id <> 'unattributed' "
+        "select node_id, n_tasks_published, n_conversations from task_hierarchy_usage where node_id <> "
+        "'unattributed' "
         "and level = (select max(level) from task_hierarchy_usage) and n_conversations is not null order by 1"
     ).fetchall()
     shown = {
@@ -367,7 +414,9 @@ def _models(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: list[
             "select model, node_id, n_conversations from model_usage where n_conversations is not null"
         ).fetchall()
     }
-    models = [str(m) for (m,) in connection.execute("select distinct model from model_usage order by 1").fetchall()]
+    models = [
+        str(m) for (m,) in connection.execute("select distinct model from model_usage order by 1").fetchall()
+    ]
     if len(models) < 2:
         return
     rest_of: dict[str, list[int]] = {model: [] for model in models}
@@ -388,7 +437,8 @@ def _models(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: list[
             rest_of[model].append(unknown)
             if count is None:
                 linked.target("model x node", unknown, row, n, is_group=n_tasks > 1)
-        # Each task is the sum of up to seven leaves; which leaves are the node's is not needed for a sound interval.
+        # Each task is the sum of up to seven leaves; which leaves are the node's is not needed for a sound
+        # interval.
         spread = (linked.base - 1) * 7 * int(n_tasks)
         linked.system.row(parts, max(0.0, n - spread), n + spread)
     units = [block for block in blocks if not block.name.startswith("task|")]
@@ -399,7 +449,10 @@ def _models(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: list[
             parts.append(unknown)
             rest_of[model].append(unknown)
         linked.system.row(
-            [*(block.unknown for block in units), *parts], 0.0, 0.0, [*([1.0] * len(units)), *([-1.0] * len(parts))]
+            [*(block.unknown for block in units), *parts],
+            0.0,
+            0.0,
+            [*([1.0] * len(units)), *([-1.0] * len(parts))],
         )
     for model, parts in rest_of.items():
         rest = shown.get(("unattributed", model))
@@ -412,14 +465,19 @@ def _single_tables(connection: duckdb.DuckDBPyConnection, linked: Linked) -> Non
     outcomes = connection.execute(
         "select outcome, n_conversations from outcome_totals where outcome not in ('classified', 'other') "
     ).fetchall()
-    other = connection.execute("select n_conversations from outcome_totals where outcome = 'other'").fetchone()
+    other = connection.execute(
+        "select n_conversations from outcome_totals where outcome = 'other'"
+    ).fetchone()
     _single(linked, "outcome", outcomes, other[0] if other else None)
     for (facet,) in connection.execute("select distinct facet from facet_usage order by 1").fetchall():
         options = connection.execute(
-            "select option_id, n_conversations from facet_usage where facet = ? and option_id <> 'not_attributed'", [facet]
+            "select option_id, n_conversations from facet_usage where facet = ? and option_id <> "
+            "'not_attributed'",
+            [facet],
         ).fetchall()
         rest = connection.execute(
-            "select n_conversations from facet_usage where facet = ? and option_id = 'not_attributed'", [facet]
+            "select n_conversations from facet_usage where facet = ? and option_id = 'not_attributed'",
+            [facet],
         ).fetchone()
         _single(linked, f"facet {facet}", [*options, ("unanswered", None)], rest[0] if rest else None)
 
@@ -439,7 +497,8 @@ def _single(linked: Linked, family: str, children: list[tuple[str, Any]], rest: 
 _CANDIDATES = f"""
     with withheld as (
         select t.task_id, r.n_occupations, r.n_groups, r.onet_soc_code, r.soc_major_code
-        from task_usage as t inner join ref_tasks as r on t.task_id = r.task_id where t.n_conversations is null
+        from task_usage as t inner join ref_tasks as r on t.task_id = r.task_id where t.n_conversations is
+        null
     ),
     occupations as (
         select onet_soc_code, n_conversations_residual as n from occupation_usage
@@ -451,7 +510,8 @@ _CANDIDATES = f"""
         where soc_major_code = 'unattributed' and n_conversations is not null
     )
     select w.task_id,
-        case when w.n_occupations = 1 and o.n is not null then 'occupation|' || w.onet_soc_code end as in_occupation,
+        case when w.n_occupations = 1 and o.n is not null then 'occupation|' || w.onet_soc_code end as
+        in_occupation,
         case when w.n_groups = 1 and s.n is not null then 'soc|' || w.soc_major_code end as in_soc,
         (select count(*) from whole) > 0 as has_global
     from withheld as w
@@ -467,34 +527,61 @@ def _task_candidates(connection: duckdb.DuckDBPyConnection, found: Collector) ->
     for task, occupation, soc, has_global in connection.execute(_CANDIDATES).fetchall():
         n_withheld += 1
         # An occupation's own residual holds all of its own withheld tasks; where it has none they went up.
-        homes = [occupation] if occupation else [home for home in (soc, "global" if has_global else None) if home]
+        homes = (
+            [occupation] if occupation else [home for home in (soc, "global" if has_global else None) if home]
+        )
         for home in homes:
             inside.setdefault(home, []).append(task)
         n_empty += not homes
-    released = dict(connection.execute(
-        f"select 'occupation|' || onet_soc_code, n_conversations_residual from occupation_usage "
-        f"where n_conversations_residual is not null union all select 'soc|' || unit, n from ({_SOC_RESIDUALS}) where n > 0 "
-        "union all select 'global', n_conversations from occupation_category_usage where soc_major_code = 'unattributed' "
-        "and n_conversations is not null"
-    ).fetchall())  # fmt: skip
+    released = dict(
+        connection.execute(
+            f"select 'occupation|' || onet_soc_code, n_conversations_residual from occupation_usage "
+            f"where n_conversations_residual is not null union all select 'soc|' || unit, n from "
+            f"({_SOC_RESIDUALS}) where n > 0 "
+            "union all select 'global', n_conversations from occupation_category_usage where "
+            "soc_major_code = 'unattributed' "
+            "and n_conversations is not null"
+        ).fetchall()
+    )
     n_exact = n_present = 0
-    for home, n in sorted(released.items()):
+    for home in sorted(released):
         tasks = inside.get(home, [])
         if len(tasks) == 0:
-            found.add("linkage", "A2", "task", home, "The residual has no withheld task that could be in it: it is something else.")
+            found.add(
+                "linkage",
+                "A2",
+                "task",
+                home,
+                "The residual has no withheld task that could be in it: it is something else.",
+            )
         elif len(tasks) == 1:
             n_exact += 1
-            found.add("linkage", "A1", "task", str(tasks[0]), f"The residual {home} can only be this withheld task.")
+            found.add(
+                "linkage", "A1", "task", str(tasks[0]), f"The residual {home} can only be this withheld task."
+            )
         elif len(tasks) == 2:
             n_present += 2
-            found.add("minimality", "A15", "task", home, "The residual has two possible tasks; one alone would have been published, so both are there.")
-    narrowest = min((float(n) + 4 for home, n in released.items() if len(inside.get(home, [])) > 1), default=None)
+            found.add(
+                "minimality",
+                "A15",
+                "task",
+                home,
+                "The residual has two possible tasks; one alone would have been published, so both are "
+                "there.",
+            )
+    narrowest = min(
+        (float(n) + 4 for home, n in released.items() if len(inside.get(home, [])) > 1), default=None
+    )
     return {
         "task": {
-            "n_withheld": n_withheld, "n_exact": n_exact, "n_narrow": n_exact, "n_proven_present": n_exact + n_present,
-            "n_proven_empty": n_empty, "narrowest": narrowest,
+            "n_withheld": n_withheld,
+            "n_exact": n_exact,
+            "n_narrow": n_exact,
+            "n_proven_present": n_exact + n_present,
+            "n_proven_empty": n_empty,
+            "narrowest": narrowest,
         }
-    }  # fmt: skip
+    }
 
 
 def _judge(linked: Linked, bounds: Bounds, found: Collector) -> dict[str, Any]:
@@ -504,33 +591,63 @@ def _judge(linked: Linked, bounds: Bounds, found: Collector) -> dict[str, Any]:
         high = float(np.floor(bounds.high[position] + EPSILON))
         figures = families.setdefault(
             target.family,
-            {"n_withheld": 0, "n_exact": 0, "n_narrow": 0, "n_proven_present": 0, "n_proven_empty": 0, "narrowest": None},
+            {
+                "n_withheld": 0,
+                "n_exact": 0,
+                "n_narrow": 0,
+                "n_proven_present": 0,
+                "n_proven_empty": 0,
+                "narrowest": None,
+            },
         )
         figures["n_withheld"] += 1
         cell = linked.system.names[target.unknown]
         if high <= 0:
             figures["n_proven_empty"] += 1
             if target.parent < ZERO_CLOSURE_BELOW - 4:
-                found.add("linkage", "A5", target.family, cell, "The withheld cell is proven to be empty.", NOTE)
+                found.add(
+                    "linkage", "A5", target.family, cell, "The withheld cell is proven to be empty.", NOTE
+                )
             continue
-        figures["narrowest"] = min(high - low, figures["narrowest"] if figures["narrowest"] is not None else INFINITE)
+        figures["narrowest"] = min(
+            high - low, figures["narrowest"] if figures["narrowest"] is not None else INFINITE
+        )
         # A group of many cells that is itself above the floor is no secret about any one of them.
         is_small = not target.is_group or low < FLOOR_CONVERSATIONS
         if high - low < 1 and is_small:
             figures["n_exact"] += 1
         if high - low < WIDTH and is_small:
             figures["n_narrow"] += 1
-            found.add("linkage", "A2", target.family, cell, f"The withheld cell is known to be between {low:.0f} and {high:.0f}.")
+            found.add(
+                "linkage",
+                "A2",
+                target.family,
+                cell,
+                f"The withheld cell is known to be between {low:.0f} and {high:.0f}.",
+            )
         if low > 0 and (not target.is_group or high < FLOOR_CONVERSATIONS):
             figures["n_proven_present"] += 1
-            found.add("linkage", "A6", target.family, cell, f"The withheld cell is proven to be there, at least {low:.0f}.")
+            found.add(
+                "linkage",
+                "A6",
+                target.family,
+                cell,
+                f"The withheld cell is proven to be there, at least {low:.0f}.",
+            )
     return families
 
 
-def _worst(linked: Linked, bounds: Bounds, solver: Solver) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The 20 cells known best, with two complete worlds each: one with the smallest, one with the largest value."""
+def _worst(
+    linked: Linked, bounds: Bounds, solver: Solver
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The 20 cells known best, with two complete worlds each: one with the smallest, one with the largest "
+    "value."""
     spread = bounds.high - bounds.low
-    order = [int(i) for i in np.argsort(spread, kind="stable") if bounds.high[i] > EPSILON and not linked.targets[i].is_group]
+    order = [
+        int(i)
+        for i in np.argsort(spread, kind="stable")
+        if bounds.high[i] > EPSILON and not linked.targets[i].is_group
+    ]
     worst, worlds = [], []
     for rank, position in enumerate(order[:N_WORST], 1):
         target = linked.targets[position]
@@ -542,12 +659,20 @@ def _worst(linked: Linked, bounds: Bounds, solver: Solver) -> tuple[list[dict[st
                 continue
             if np.abs(world - np.round(world)).max() > 1e-5:
                 whole = solver.whole(target.unknown, sign)
-                world = whole if whole is not None and linked.system.holds(np.round(whole).tolist()) else world
+                world = (
+                    whole if whole is not None and linked.system.holds(np.round(whole).tolist()) else world
+                )
             rounded = np.round(world)
             values = rounded if linked.system.holds(rounded.tolist()) else world
             limits.append(float(values[target.unknown]))
             worlds += [
-                {"rank": rank, "cell": cell, "bound": label, "unknown": linked.system.names[i], "value": float(values[i])}
+                {
+                    "rank": rank,
+                    "cell": cell,
+                    "bound": label,
+                    "unknown": linked.system.names[i],
+                    "value": float(values[i]),
+                }
                 for i in np.flatnonzero(np.abs(values) > EPSILON)
             ]
         worst.append({"rank": rank, "family": target.family, "cell": cell, "interval": limits})

@@ -1,7 +1,10 @@
-"""The yardstick: what the same attacker recovers from naive suppression (15 conversations, 5 accounts) of the same data.
+"""The yardstick: what the same attacker recovers from naive suppression (15 conversations, 5 accounts) of
+the same data.
 
-Naive means what published systems do: every cell at or above the thresholds is shown exactly, every other one is left out,
-and totals are counted from all facts. This is the only part of the auditor that reads conversations; it never runs in a
+Naive means what published systems do: every cell at or above the thresholds is shown exactly, every other
+one is left out,
+and totals are counted from all facts. This is the only part of the auditor that reads conversations; it
+never runs in a
 publication and writes nothing.
 """
 
@@ -33,11 +36,13 @@ class NaiveFamily:
     n_proven_present: int
 
 
-# Each row of a table is shown with its exact total when it passes the thresholds; a hidden cell is then between 0 and what
+# Each row of a table is shown with its exact total when it passes the thresholds; a hidden cell is then
+# between 0 and what
 # the row hides, and equal to it where it is the only one hidden.
 _TABLE = """
     with accounts as (
-        select {row} as r, {column} as c, account, count(*) as n from facts where {column} is not null group by all
+        select {row} as r, {column} as c, account, count(*) as n from facts where {column} is not null group
+        by all
     ),
     cells as (select r, c, sum(n) as n, count(*) as a from accounts group by all),
     by_row as (select r, account, sum(n) as n from accounts group by all),
@@ -55,10 +60,13 @@ _TABLE = """
     from cells as c inner join hidden as h on c.r = h.r
     where not (c.n >= 15 and c.a >= 5)
 """
-# Occupations are counted from all facts: what is left without their listed tasks is a group of withheld tasks.
+# Occupations are counted from all facts: what is left without their listed tasks is a group of withheld
+# tasks.
 _OCCUPATIONS = """
-    with accounts as (select task_id, account, count(*) as n from facts where task_id is not null group by all),
-    tasks as (select task_id, sum(n) as n, count(*) >= 5 and sum(n) >= 15 as is_shown from accounts group by task_id),
+    with accounts as (select task_id, account, count(*) as n from facts where task_id is not null group by
+    all),
+    tasks as (select task_id, sum(n) as n, count(*) >= 5 and sum(n) >= 15 as is_shown from accounts group by
+    task_id),
     left_over as (
         select h.onet_soc_code, sum(t.n) as n, count(*) as n_tasks
         from ref_holders as h inner join tasks as t on h.task_id = t.task_id
@@ -82,18 +90,22 @@ def naive_figures(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     """Recover what naive suppression leaves open.
 
     Args:
-        connection: with ``facts`` (account, task_id, collaboration_pattern, soc_major_code, model) of classified
+        connection: with ``facts`` (account, task_id, collaboration_pattern, soc_major_code, model) of
+        classified
             conversations and ``ref_holders``.
 
     Returns:
-        per family the numbers of ``NaiveFamily``. ``task`` counts groups: the withheld tasks of one occupation together,
+        per family the numbers of ``NaiveFamily``. ``task`` counts groups: the withheld tasks of one
+        occupation together,
         exact where fewer than 15 conversations are left over.
     """
     n_models = int((connection.execute("select count(distinct model) from facts").fetchone() or (0,))[0])
     queries = {
         "task x pattern": _TABLE.format(row="task_id", column="collaboration_pattern", n_columns=6),
         "task x model": _TABLE.format(row="task_id", column="model", n_columns=max(n_models, 1)),
-        "SOC group x pattern": _TABLE.format(row="soc_major_code", column="collaboration_pattern", n_columns=6),
+        "SOC group x pattern": _TABLE.format(
+            row="soc_major_code", column="collaboration_pattern", n_columns=6
+        ),
         "task": _OCCUPATIONS,
     }
     figures = {}
@@ -110,7 +122,9 @@ def naive_of_private(private: Path, folders: ReferenceFolders | None = None) -> 
         UserError: the database is missing or holds no facts.
     """
     if not private.is_file():
-        raise UserError(f"There is no private database at {private}; the comparison needs the conversations of a build.")
+        raise UserError(
+            f"There is no private database at {private}; the comparison needs the conversations of a build."
+        )
     connection = duckdb.connect(config={"threads": 2})
     try:
         load_reference(connection, folders or ReferenceFolders.of_project())
@@ -119,7 +133,8 @@ def naive_of_private(private: Path, folders: ReferenceFolders | None = None) -> 
         connection.execute(
             """
             create view facts as
-            select coalesce(f.account_key, '') as account, f.task_id, f.collaboration_pattern, f.model, r.soc_major_code
+            select coalesce(f.account_key, '') as account, f.task_id, f.collaboration_pattern, f.model,
+            r.soc_major_code
             from private_side.facts.fct_conversations as f inner join ref_tasks as r on f.task_id = r.task_id
             where f.outcome = 'classified'
             """

@@ -28,7 +28,8 @@ TAXONOMY_FILES = ("onet_task_statements", "onet_occupations", "onet_job_zones", 
 class ReferenceFolders:
     """Where the public seeds lie: what the method fixes, the taxonomy in use, and built task hierarchies.
 
-    Hierarchies are made of public task texts alone; where none lies beside, node names are checked by their shape.
+    Hierarchies are made of public task texts alone; where none lies beside, node names are checked by their
+    shape.
     """
 
     registry: Path
@@ -44,8 +45,10 @@ class ReferenceFolders:
 def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFolders) -> None:
     """Create the tables ``ref_*`` in ``connection``.
 
-    ``ref_holders`` has one row per task and occupation, with the task id made as documented in docs/taxonomy.md: the
-    lowest official id among the rows of known occupations whose lower-cased, space-normalised text is the same.
+    ``ref_holders`` has one row per task and occupation, with the task id made as documented in
+    docs/taxonomy.md: the
+    lowest official id among the rows of known occupations whose lower-cased, space-normalised text is the
+    same.
 
     Raises:
         UserError: a seed file is missing.
@@ -54,9 +57,12 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
         for name in names:
             path = folder / f"{name}.csv"
             if not path.is_file():
-                raise UserError(f"The reference file {path} is missing; the audit cannot compare the release with it.")
+                raise UserError(
+                    f"The reference file {path} is missing; the audit cannot compare the release with it."
+                )
             connection.execute(
-                f"create or replace table ref_{name} as select * from read_csv(?, header = true, all_varchar = true, "
+                f"create or replace table ref_{name} as select * from read_csv(?, header = true, delim = "
+                f"',', all_varchar = true, "
                 "quote = '\"', escape = '\"', nullstr = '')",
                 [str(path)],
             )
@@ -71,13 +77,15 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
             s.onet_soc_code,
             substr(s.onet_soc_code, 1, 2) as soc_major_code
         from ref_onet_task_statements as s
-        inner join (select distinct onet_soc_code from ref_onet_occupations) as o on s.onet_soc_code = o.onet_soc_code
+        inner join (select distinct onet_soc_code from ref_onet_occupations) as o on s.onet_soc_code =
+        o.onet_soc_code
         where coalesce(trim(s.task), '') <> '';
 
         create or replace table ref_holders as
         select task_id, onet_soc_code, soc_major_code, count(*) over (partition by task_id) as n_holders
         from (
-            select distinct min(onet_task_id) over (partition by task_text) as task_id, onet_soc_code, soc_major_code
+            select distinct min(onet_task_id) over (partition by task_text) as task_id, onet_soc_code,
+            soc_major_code
             from ref_statements
         ) as pairs;
 
@@ -101,13 +109,15 @@ def _load_hierarchies(connection: duckdb.DuckDBPyConnection, folder: Path | None
     files = [str(path) for path in sorted(folder.glob("*.parquet"))] if folder and folder.is_dir() else []
     if files:
         connection.execute(
-            "create or replace table ref_nodes as select distinct level, node_id, parent_node_id, name, task_id "
+            "create or replace table ref_nodes as select distinct level, node_id, parent_node_id, name, "
+            "task_id "
             "from read_parquet(?)",
             [files],
         )
     else:
         connection.execute(
-            "create or replace table ref_nodes (level integer, node_id varchar, parent_node_id varchar, name varchar, "
+            "create or replace table ref_nodes (level integer, node_id varchar, parent_node_id varchar, "
+            "name varchar, "
             "task_id bigint)"
         )
 

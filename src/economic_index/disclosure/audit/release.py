@@ -78,13 +78,17 @@ def read_release(path: Path) -> Release:
     """
     database = path / "release.duckdb" if path.is_dir() else path
     if not database.is_file():
-        raise UserError(f"There is no release database at {database}; run dbt build or name a release folder.")
+        raise UserError(
+            f"There is no release database at {database}; run dbt build or name a release folder."
+        )
     connection = duckdb.connect(config={"threads": 2})
     try:
         connection.execute(f"attach {_quoted(str(database))} as audited (read_only)")
         release = read_connection(connection, "audited")
     except duckdb.Error as error:
-        raise UserError(f"The release database {database} cannot be read ({type(error).__name__}).") from error
+        raise UserError(
+            f"The release database {database} cannot be read ({type(error).__name__})."
+        ) from error
     finally:
         connection.close()
     release.database = database

@@ -1,4 +1,5 @@
-"""Byte scan of release files (attack A13): canary tokens, and values of private columns when the private file is there."""
+"""Byte scan of release files (attack A13): canary tokens, and values of private columns when the private "
+"file is there."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ PRIVATE_COLUMNS = (
     ("facts.fct_conversations", "conversation_id"),
     ("facts.fct_conversations", "account_key"),
 )
-# Shorter values, and plain short numbers, are found by chance; a key made at import has 16 hex digits at least.
+# Shorter values, and plain short numbers, are found by chance; a key made at import has 16 hex digits at
+# least.
 MIN_LENGTH = 8
 _TOKEN = re.compile(rb"[A-Za-z0-9_.@:+-]{8,200}")
 _SHORT_NUMBER = re.compile(r"[\d.:+-]{1,15}")
@@ -46,7 +48,8 @@ def read_canaries(path: Path) -> list[str]:
 def scan_files(target: Path, *, canaries: Path | None = None, private: Path | None = None) -> list[Finding]:
     """Look for what must not be in the files below ``target`` (a folder or one file).
 
-    Looked at: the raw bytes of every file and its name, and, since both formats compress, every text value of Parquet
+    Looked at: the raw bytes of every file and its name, and, since both formats compress, every text value
+    of Parquet
     and DuckDB files. A finding names the file and the kind of thing, never the thing.
     """
     tokens = read_canaries(canaries) if canaries else []
@@ -59,11 +62,29 @@ def scan_files(target: Path, *, canaries: Path | None = None, private: Path | No
         chunks = [raw, name.encode(), *_texts(path)]
         hits = sum(1 for token in tokens if any(_holds(chunk, token) for chunk in chunks))
         if hits:
-            found.append(Finding("byte_scan", "A13", "files", name, LEAK, f"{hits} planted canaries are in the file {name}."))
+            found.append(
+                Finding(
+                    "byte_scan",
+                    "A13",
+                    "files",
+                    name,
+                    LEAK,
+                    f"{hits} planted canaries are in the file {name}.",
+                )
+            )
         if secrets:
             words = {word for chunk in chunks for word in _words(chunk)}
             for column in sorted({secrets[word] for word in words & secrets.keys()}):
-                found.append(Finding("byte_scan", "A13", "files", name, LEAK, f"Values of the private column {column} are in the file {name}."))
+                found.append(
+                    Finding(
+                        "byte_scan",
+                        "A13",
+                        "files",
+                        name,
+                        LEAK,
+                        f"Values of the private column {column} are in the file {name}.",
+                    )
+                )
     return found
 
 
@@ -90,16 +111,21 @@ def _texts(path: Path) -> Iterator[bytes]:
             quoted = str(path).replace("'", "''")
             connection.execute(f"attach '{quoted}' as scanned (read_only)")
             names = connection.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = 'scanned' union all "
-                "select schema_name, view_name from duckdb_views() where database_name = 'scanned' and not internal"
+                "select schema_name, table_name from duckdb_tables() where database_name = 'scanned' union "
+                "all "
+                "select schema_name, view_name from duckdb_views() where database_name = 'scanned' and not "
+                "internal"
             ).fetchall()
             comments = connection.execute(
-                "select comment from duckdb_tables() where database_name = 'scanned' and comment is not null union all "
+                "select comment from duckdb_tables() where database_name = 'scanned' and comment is not "
+                "null union all "
                 "select comment from duckdb_columns() where database_name = 'scanned' and comment is not null"
             ).fetchall()
             yield "\n".join(str(comment) for (comment,) in comments).encode()
             for schema, name in names:
-                yield from _columns(connection.execute(f'select * from scanned."{schema}"."{name}"').to_arrow_table())
+                yield from _columns(
+                    connection.execute(f'select * from scanned."{schema}"."{name}"').to_arrow_table()
+                )
         finally:
             connection.close()
 
@@ -120,7 +146,8 @@ def private_values(private: Path) -> dict[bytes, str]:
         for table, column in PRIVATE_COLUMNS:
             try:
                 rows = connection.execute(
-                    f'select distinct cast("{column}" as varchar) from private_side.{table} where "{column}" is not null'
+                    f'select distinct cast("{column}" as varchar) from private_side.{table} where '
+                    f'"{column}" is not null'
                 ).fetchall()
             except (duckdb.CatalogException, duckdb.BinderException):
                 continue

@@ -1,4 +1,5 @@
-"""Structure, floors and vocabularies: attacks A5, A8, A12 and everything that must not be in a release file."""
+"""Structure, floors and vocabularies: attacks A5, A8, A12 and everything that must not be in a release "
+"file."""
 
 from __future__ import annotations
 
@@ -21,10 +22,19 @@ from economic_index.disclosure.audit.findings import Collector
 from economic_index.disclosure.audit.reference import texts
 from economic_index.disclosure.audit.release import Release
 
-TABLES_THAT_MAY_BE_EMPTY = frozenset(("facet_usage", "task_collaboration_usage", "thinking_usage",
-                                      "occupation_collaboration_usage", "category_collaboration_usage",
-                                      "geography_category_usage", "geography_collaboration_usage"))
-# A node name is made of the words of public task texts: nothing that looks like an address, a number or a link.
+TABLES_THAT_MAY_BE_EMPTY = frozenset(
+    (
+        "facet_usage",
+        "task_collaboration_usage",
+        "thinking_usage",
+        "occupation_collaboration_usage",
+        "category_collaboration_usage",
+        "geography_category_usage",
+        "geography_collaboration_usage",
+    )
+)
+# A node name is made of the words of public task texts: nothing that looks like an address, a number or a
+# link.
 _NAME_SHAPE = re.compile(r"(?!.*(@|://|\d{5,}))[^\x00-\x1f]{1,160}")
 _SHAPES = {
     "release_id": re.compile(r"[0-9a-f]{16}"),
@@ -48,23 +58,53 @@ _LITERALS = {
     "wage_bands": {"1", "2", "3", "4", "no_wage"},
     "pattern_levels": {"pattern", "group"},
     "outcomes": {
-        "quarantined", "duplicate", "safety_filtered", "screened_out", "none", "unclassified", "failed", "other",
+        "quarantined",
+        "duplicate",
+        "safety_filtered",
+        "screened_out",
+        "none",
+        "unclassified",
+        "failed",
+        "other",
         "classified",
     },
     "families": {
-        "tasks", "task_patterns", "task_models", "task_thinking", "facets", "composition", "occupation_residuals",
-        "soc_major_group_residuals", "global_residual", "outcomes", "geography_categories", "geography_patterns",
+        "tasks",
+        "task_patterns",
+        "task_models",
+        "task_thinking",
+        "facets",
+        "composition",
+        "occupation_residuals",
+        "soc_major_group_residuals",
+        "global_residual",
+        "outcomes",
+        "geography_categories",
+        "geography_patterns",
     },
     "manifest_items": {
-        "project_version", "taxonomy_release", "soc_vintage", "taxonomy_hash", "privacy_policy", "privacy_policy_hash",
-        "engine", "engine_identity", "strategy", "window_start", "window_end", "population", "sample_n",
-        "window_status", "is_test_accounts", "is_sample_taxonomy",
+        "project_version",
+        "taxonomy_release",
+        "soc_vintage",
+        "taxonomy_hash",
+        "privacy_policy",
+        "privacy_policy_hash",
+        "engine",
+        "engine_identity",
+        "strategy",
+        "window_start",
+        "window_end",
+        "population",
+        "sample_n",
+        "window_status",
+        "is_test_accounts",
+        "is_sample_taxonomy",
     },
     "bases": {"published_tasks", "classified"},
     "engines": {"local", "anthropic", "replay"},
     "strategies": {"tree", "shortlist", "compact", "dwa"},
     "window_statuses": {"published", "withheld"},
-}  # fmt: skip
+}
 
 
 def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[str]]:
@@ -75,7 +115,9 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
         "tasks": "select task from ref_task_texts",
         "onet_soc_codes": "select onet_soc_code from ref_onet_occupations",
         "occupation_titles": "select title from ref_onet_occupations",
-        "soc_major_codes": "select soc_major_code from ref_soc_major_groups",
+        # Military occupations have a group of their own in O*NET but none in the employment table.
+        "soc_major_codes": "select soc_major_code from ref_soc_major_groups union "
+        "select substr(onet_soc_code, 1, 2) from ref_onet_occupations",
         "soc_major_titles": "select title from ref_soc_major_groups",
         "skills": "select skill from ref_skills",
         "skill_labels": "select label from ref_skills",
@@ -91,7 +133,8 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
         "ref_collaboration_patterns union all select 'not_attributed'",
         "pattern_labels": "select label from ref_collaboration_patterns "
         "union all values ('Not attributed'), ('Automation'), ('Augmentation')",
-        "pattern_groups": "select pattern_group from ref_collaboration_patterns union all select 'not_attributed'",
+        "pattern_groups": "select pattern_group from ref_collaboration_patterns union all select "
+        "'not_attributed'",
         "countries": "select country_code from ref_countries union all select 'other'",
         "country_names": "select country_name from ref_countries union all select 'Other countries'",
         "node_ids": "select node_id from ref_nodes union all select 'all'",
@@ -102,63 +145,117 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
     found |= {name: frozenset(values) for name, values in _LITERALS.items()}
     found["marts"] = frozenset(MARTS)
     found["manifest_values"] = frozenset().union(
-        *(found[n] for n in ("taxonomy_releases", "soc_vintages", "policies", "engines", "strategies", "window_statuses"))
+        *(
+            found[n]
+            for n in (
+                "taxonomy_releases",
+                "soc_vintages",
+                "policies",
+                "engines",
+                "strategies",
+                "window_statuses",
+            )
+        )
     )
     return found
 
 
 def check_structure(release: Release, found: Collector) -> None:
-    """Only known tables and columns of plain types, complete unique keys, one release id, no other objects."""
+    """Only known tables and columns of plain types, complete unique keys, one release id, no other "
+    "objects."""
     for kind, name in release.strangers:
-        found.add("structure", "A13", "file", name, f"The release holds a {kind}; only tables of schema marts belong in it.")
+        found.add(
+            "structure",
+            "A13",
+            "file",
+            name,
+            f"The release holds a {kind}; only tables of schema marts belong in it.",
+        )
     for name in sorted(set(MARTS) - set(release.tables)):
-        found.add("structure", "A12", name, "*", "The table is missing; a release has every mart, empty or not.")
+        found.add(
+            "structure", "A12", name, "*", "The table is missing; a release has every mart, empty or not."
+        )
     ids: set[object] = set()
     for name, table in release.tables.items():
         mart = MARTS.get(name)
         if mart is None:
-            found.add("structure", "A12", name, "*", "The auditor's catalogue does not know this table; nothing of it was checked.")
+            found.add(
+                "structure",
+                "A12",
+                name,
+                "*",
+                "The auditor's catalogue does not know this table; nothing of it was checked.",
+            )
             continue
         for column in sorted(set(table.column_names) - mart.columns):
             found.add("structure", "A12", name, column, "The auditor's catalogue does not know this column.")
         for column in table.schema:
             if not _is_plain(column.type):
-                found.add("structure", "A12", name, column.name, f"The column has the type {column.type}; a release has plain values only.")
+                found.add(
+                    "structure",
+                    "A12",
+                    name,
+                    column.name,
+                    f"The column has the type {column.type}; a release has plain values only.",
+                )
         missing = sorted((set(mart.key) | set(mart.values) | set(mart.texts)) - set(table.column_names))
         if missing:
             found.add("structure", "A5", name, missing[0], "A column that every release has is missing.")
             continue
         _check_key(name, mart, table, found)
         if table.num_rows == 0 and name not in TABLES_THAT_MAY_BE_EMPTY:
-            found.add("structure", "A5", name, "*", "The table has no row; withheld cells are rows with a status.")
+            found.add(
+                "structure", "A5", name, "*", "The table has no row; withheld cells are rows with a status."
+            )
         ids |= set(table["release_id"].to_pylist())
     if len(ids) > 1:
-        found.add("structure", "A3", "release_id", "*", f"The tables carry {len(ids)} release ids; a release has one.")
+        found.add(
+            "structure",
+            "A3",
+            "release_id",
+            "*",
+            f"The tables carry {len(ids)} release ids; a release has one.",
+        )
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_boolean(kind) or pa.types.is_float64(kind)
-                or pa.types.is_int64(kind) or pa.types.is_int32(kind))  # fmt: skip
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_float64(kind)
+        or pa.types.is_int64(kind)
+        or pa.types.is_int32(kind)
+    )
 
 
 def _check_key(name: str, mart: Mart, table: pa.Table, found: Collector) -> None:
     keys = list(zip(*(table[column].to_pylist() for column in mart.key), strict=True))
     if len(set(keys)) != len(keys):
-        found.add("structure", "A2", name, "*", f"{len(keys) - len(set(keys))} rows repeat a key; sums over the table would be wrong.")
+        found.add(
+            "structure",
+            "A2",
+            name,
+            "*",
+            f"{len(keys) - len(set(keys))} rows repeat a key; sums over the table would be wrong.",
+        )
     if any(part is None for key in keys for part in key):
         found.add("structure", "A5", name, "*", "A column of the primary key is null.")
 
 
 def cell_name(row: dict[str, Any], mart: Mart) -> str:
-    """Key of a row as text; keys that are no closed vocabulary are never shown for text columns out of vocabulary."""
+    """Key of a row as text; keys that are no closed vocabulary are never shown for text columns out of "
+    "vocabulary."""
     return "|".join(str(row[column]) for column in mart.key)
 
 
 def check_floors(release: Release, found: Collector) -> None:
-    """Published: every count there, at least 15 conversations and 5 accounts. Not published: no value at all."""
+    """Published: every count there, at least 15 conversations and 5 accounts. Not published: no value at "
+    "all."""
     for name, table in release.tables.items():
         mart = MARTS.get(name)
-        if mart is None or not (set(mart.values) | set(mart.texts) | set(mart.key)) <= set(table.column_names):
+        if mart is None or not (set(mart.values) | set(mart.texts) | set(mart.key)) <= set(
+            table.column_names
+        ):
             continue
         _check_finite(name, mart, table, found)
         if "status" not in mart.columns:
@@ -189,7 +286,7 @@ def _fault(row: dict[str, Any], mart: Mart) -> str | None:
     if accounts < FLOOR_ACCOUNTS:
         return "The row is published with fewer than 5 accounts."
     if accounts not in ACCOUNT_BANDS:
-        return "The account count is not the lower end of a band: exact account counts show overlaps (attack A8)."
+        return "The account count is not the lower end of a band: exact counts show overlaps (attack A8)."
     if not count > 0 or count > support:
         return "The count is not above zero or is above the conversations it rests on."
     if isinstance(count, int) and (count % 5 or support % 5):
@@ -200,7 +297,11 @@ def _fault(row: dict[str, Any], mart: Mart) -> str | None:
 def _check_finite(name: str, mart: Mart, table: pa.Table, found: Collector) -> None:
     for column in table.schema:
         if pa.types.is_float64(column.type):
-            bad = sum(1 for value in table[column.name].to_pylist() if value is not None and not math.isfinite(value))
+            bad = sum(
+                1
+                for value in table[column.name].to_pylist()
+                if value is not None and not math.isfinite(value)
+            )
             if bad:
                 found.add("floors", "A5", name, column.name, f"{bad} values are not finite numbers.")
 
@@ -209,7 +310,13 @@ def _check_summary(table: pa.Table, found: Collector) -> None:
     for row in table.to_pylist():
         count = row["n_conversations"]
         if count is not None and (count < FLOOR_CONVERSATIONS or count % 5):
-            found.add("floors", "A5", "suppression_summary", row["family"], "A sum below 15 or off the rounding base is shown.")
+            found.add(
+                "floors",
+                "A5",
+                "suppression_summary",
+                row["family"],
+                "A sum below 15 or off the rounding base is shown.",
+            )
 
 
 def check_vocabulary(release: Release, reference: duckdb.DuckDBPyConnection, found: Collector) -> int:
@@ -226,7 +333,13 @@ def check_vocabulary(release: Release, reference: duckdb.DuckDBPyConnection, fou
             values = table[column.name].to_pylist()
             looked_up += len(values)
             if allowed is None:
-                found.add("vocabulary", "A12", name, column.name, "The text column has no vocabulary in the auditor's catalogue.")
+                found.add(
+                    "vocabulary",
+                    "A12",
+                    name,
+                    column.name,
+                    "The text column has no vocabulary in the auditor's catalogue.",
+                )
                 continue
             words = frozenset().union(*(known.get(vocabulary, frozenset()) for vocabulary in allowed))
             shapes = [
@@ -237,13 +350,19 @@ def check_vocabulary(release: Release, reference: duckdb.DuckDBPyConnection, fou
             bad = [
                 position
                 for position, value in enumerate(values)
-                if value is not None and value not in words and not any(shape.fullmatch(value) for shape in shapes)
+                if value is not None
+                and value not in words
+                and not any(shape.fullmatch(value) for shape in shapes)
             ]
             if bad:
                 found.add(
-                    "vocabulary", "A12", name, column.name,
-                    f"{len(bad)} values are in none of the vocabularies {', '.join(allowed)}; the first is in row {bad[0] + 1}.",
-                )  # fmt: skip
+                    "vocabulary",
+                    "A12",
+                    name,
+                    column.name,
+                    f"{len(bad)} values are in none of the vocabularies {', '.join(allowed)}; the first is "
+                    f"in row {bad[0] + 1}.",
+                )
     _check_pairs(release, reference, found)
     return looked_up
 
@@ -252,32 +371,69 @@ def _check_pairs(release: Release, reference: duckdb.DuckDBPyConnection, found: 
     """Ids and names belong together: a task's text, an occupation's title, a node's name."""
     pairs = {
         ("task_usage", "task_id", "task"): "select cast(task_id as varchar), task from ref_task_texts",
-        ("task_collaboration_usage", "task_id", "task"): "select cast(task_id as varchar), task from ref_task_texts",
+        (
+            "task_collaboration_usage",
+            "task_id",
+            "task",
+        ): "select cast(task_id as varchar), task from ref_task_texts",
         ("thinking_usage", "task_id", "task"): "select cast(task_id as varchar), task from ref_task_texts",
-        ("occupation_usage", "onet_soc_code", "title"): "select onet_soc_code, title from ref_onet_occupations",
+        (
+            "occupation_usage",
+            "onet_soc_code",
+            "title",
+        ): "select onet_soc_code, title from ref_onet_occupations",
         ("wage_usage", "onet_soc_code", "title"): "select onet_soc_code, title from ref_onet_occupations",
-        ("occupation_collaboration_usage", "onet_soc_code", "title"): "select onet_soc_code, title from ref_onet_occupations",
-        ("occupation_category_usage", "soc_major_code", "title"): "select soc_major_code, title from ref_soc_major_groups",
+        (
+            "occupation_collaboration_usage",
+            "onet_soc_code",
+            "title",
+        ): "select onet_soc_code, title from ref_onet_occupations",
+        (
+            "occupation_category_usage",
+            "soc_major_code",
+            "title",
+        ): "select soc_major_code, title from ref_soc_major_groups",
     }
     for (name, key, label), sql in pairs.items():
         table = release.tables.get(name)
         if table is None or not {key, label} <= set(table.column_names):
             continue
-        known = {(str(k), str(v)) for k, v in reference.execute(sql).fetchall()} | {("unattributed", "Unattributed")}
+        known = {(str(k), str(v)) for k, v in reference.execute(sql).fetchall()} | {
+            ("unattributed", "Unattributed")
+        }
         shown = zip(table[key].to_pylist(), table[label].to_pylist(), strict=True)
         bad = sum(1 for pair in shown if (str(pair[0]), str(pair[1])) not in known)
         if bad:
-            found.add("vocabulary", "A12", name, label, f"{bad} rows have a text that does not belong to their {key}.")
+            found.add(
+                "vocabulary",
+                "A12",
+                name,
+                label,
+                f"{bad} rows have a text that does not belong to their {key}.",
+            )
     _check_nodes(release, found)
 
 
 def _check_nodes(release: Release, found: Collector) -> None:
     nodes, models = release.tables.get("task_hierarchy_usage"), release.tables.get("model_usage")
     wanted = {"level", "node_id", "node_name"}
-    if nodes is None or models is None or not (wanted <= set(nodes.column_names) and wanted <= set(models.column_names)):
+    if (
+        nodes is None
+        or models is None
+        or not (wanted <= set(nodes.column_names) and wanted <= set(models.column_names))
+    ):
         return
-    listed = [set(zip(*(t[c].to_pylist() for c in ("level", "node_id", "node_name")), strict=True)) for t in (nodes, models)]
+    listed = [
+        set(zip(*(t[c].to_pylist() for c in ("level", "node_id", "node_name")), strict=True))
+        for t in (nodes, models)
+    ]
     listed[0] |= {(0, "all", "All conversations"), (0, "unattributed", "Unattributed")}
     stray = len(listed[1] - listed[0])
     if stray:
-        found.add("vocabulary", "A12", "model_usage", "node_name", f"{stray} nodes are not those of task_hierarchy_usage.")
+        found.add(
+            "vocabulary",
+            "A12",
+            "model_usage",
+            "node_name",
+            f"{stray} nodes are not those of task_hierarchy_usage.",
+        )

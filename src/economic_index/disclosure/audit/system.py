@@ -1,7 +1,10 @@
-"""A linear system over unknown counts, and what it proves about each of them (attack on linked tables, A2 and A6).
+"""A linear system over unknown counts, and what it proves about each of them (attack on linked tables, A2
+and A6).
 
-Released counts are rows with an interval (a rounded count is known within the rounding). Every solution is a world that
-agrees with everything released. Bounds of single unknowns come from HiGHS; most unknowns never need a run of their own,
+Released counts are rows with an interval (a rounded count is known within the rounding). Every solution is a
+world that
+agrees with everything released. Bounds of single unknowns come from HiGHS; most unknowns never need a run of
+their own,
 because every solution met on the way is a witness for all of them.
 """
 
@@ -103,7 +106,8 @@ class Solver:
         self.n_solves = 0
 
     def minimise(self, targets: Iterable[int], weight: float | Sequence[float] = 1.0) -> Floats | None:
-        """A world with the smallest weighted sum of ``targets``; ``None`` when no world agrees with the release."""
+        """A world with the smallest weighted sum of ``targets``; ``None`` when no world agrees with the "
+        "release."""
         cost = np.zeros(self.n)
         cost[np.fromiter(targets, dtype=np.int64)] = weight
         changed = np.flatnonzero(cost != self.cost).astype(np.int32)
@@ -117,7 +121,8 @@ class Solver:
         return np.array(self.highs.getSolution().col_value, dtype=float)
 
     def whole(self, target: int, sign: float, seconds: float = 10.0) -> Floats | None:
-        """A world of whole numbers with the smallest (``sign`` 1) or largest (-1) value of one unknown, if found in time."""
+        """A world of whole numbers with the smallest (``sign`` 1) or largest (-1) value of one unknown, "
+        "if found in time."""
         kinds = np.full(self.n, highspy.HighsVarType.kInteger)
         self.highs.changeColsIntegrality(self.n, np.arange(self.n, dtype=np.int32), kinds)
         self.highs.setOptionValue("time_limit", self.highs.getRunTime() + seconds)
@@ -138,18 +143,21 @@ def bound(
     seconds: float = 300.0,
     solver: Solver | None = None,
 ) -> Bounds | None:
-    """Bounds of targets, as far as needed to decide whether each is below 1 in one world and ``width`` wide over all.
+    """Bounds of targets, as far as needed to decide whether each is below 1 in one world and ``width`` wide
+    over all.
 
     Args:
         system: the release.
         targets: unknowns to bound.
-        groups: a number for each target; targets of one group (a row of a table) compete for the same conversations,
+        groups: a number for each target; targets of one group (a row of a table) compete for the same
+        conversations,
             so at most one of each is pushed up in a run.
         width: an interval at least this wide needs no closer look.
         seconds: time after which single runs stop.
 
     Returns:
-        ``None`` when no world agrees with the system: the auditor's reading of the release is wrong somewhere.
+        ``None`` when no world agrees with the system: the auditor's reading of the release is wrong
+        somewhere.
     """
     solver = solver or Solver(system)
     started = time.monotonic()

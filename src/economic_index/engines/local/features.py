@@ -250,11 +250,12 @@ MARK_NAMES: tuple[str, ...] = (
     "long_paste",
 )
 OPENING_CHARACTERS = 60
-#: Columns of ``marks`` that say what is asked and how, but not how much is written.
+_LENGTHS = ("user_turns", "one_user_turn", "ends_with_user", "long_paste")
+#: Columns of ``marks`` without the scripts: in which language somebody writes says nothing of whether it is work.
+SCRIPT_FREE: tuple[int, ...] = tuple(i for i, name in enumerate(MARK_NAMES) if name not in _SCRIPTS)
+#: Of those, the columns that say what is asked and how, but not how much is written.
 LENGTH_FREE: tuple[int, ...] = tuple(
-    position
-    for position, name in enumerate(MARK_NAMES)
-    if not name.startswith("log_") and name not in ("user_turns", "one_user_turn", "ends_with_user", "long_paste")
+    i for i in SCRIPT_FREE if not MARK_NAMES[i].startswith("log_") and MARK_NAMES[i] not in _LENGTHS
 )
 
 

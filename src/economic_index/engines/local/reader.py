@@ -14,6 +14,7 @@ from economic_index.engines.local.artefact import Artefact, Columns, dense_colum
 from economic_index.engines.local.features import (
     HASH_BITS,
     LENGTH_FREE,
+    SCRIPT_FREE,
     STYLE_BITS,
     hashed,
     marks,
@@ -48,13 +49,14 @@ def raw_features(conversations: Sequence[Conversation], encode: Encode | None = 
 
 
 def columns(raw: RawFeatures, artefact: Artefact) -> Columns:
-    """The blocks that heads name: ``text``, ``topic``, ``style``, ``marks``, and ``cues`` (marks that no length moves)."""
+    """The blocks that heads name: ``text``, ``topic``, ``style``, ``marks``, ``habits``, ``cues`` (see features)."""
     dense = dense_columns(raw.marks, artefact)
     return {
         "text": raw.text,
         "topic": raw.topic,  # type: ignore[dict-item]
         "style": raw.style,  # type: ignore[dict-item]
         "marks": dense,
+        "habits": dense[:, SCRIPT_FREE],
         "cues": dense[:, LENGTH_FREE],
     }
 
