@@ -29,8 +29,8 @@ MODEL = "claude-haiku-4-5"
 LATENCY = 0.05
 CONCURRENCY = 64
 NOTES = """
-bare: the SDK in a loop, the first request of compact only. tree6: the paper's six calls (screen, pattern, skills,
-three levels). tree, compact, shortlist: all facets of the registry. kura: summaries and base clusters.
+bare: the SDK in a loop, the first request of compact only. tree6: the paper's six calls (screen, pattern,
+skills, three levels). tree, compact, shortlist: all facets of the registry. kura: summaries, base clusters.
 billed: uncached + 0.1 x read + 1.25 x written. shortlist's CPU includes embedding the summaries."""
 
 
@@ -115,7 +115,9 @@ def paper_space(middles: int = 39, bases: int = 41) -> Any:
             tree.append({"node_id": own, "parent_node_id": f"t{top}", "name": name, "task_id": None})
             for _ in range(bases):
                 number += 1
-                text = f"Handle matter {number} of kind {top} and branch {middle} with care, by the rules of a house"
+                text = (
+                    f"Handle matter {number} of kind {top}, branch {middle}, with care and by the rules of it"
+                )
                 tasks.append({"task_id": number, "task": text})
                 held.append({"task_id": number, "soc_major_code": "11"})
                 tree.append({"node_id": f"b{number}", "parent_node_id": own, "name": text, "task_id": number})
@@ -174,7 +176,7 @@ def child_bare(count: int, tokens: int) -> dict[str, Any]:
 # --- the parent ---
 
 
-def server(oracle: Path, faults: bool) -> tuple[subprocess.Popen[str], str]:
+def server(oracle: Path, faults: bool, count: int) -> tuple[subprocess.Popen[str], str]:
     """A fake server in its own process."""
     command = [
         sys.executable,
@@ -191,9 +193,9 @@ def server(oracle: Path, faults: bool) -> tuple[subprocess.Popen[str], str]:
             "--mischief",
             "overloaded=0.01",
             "--mischief",
-            "bad_request=0.002",
+            f"bad_request={1.5 / count}",
             "--mischief",
-            "truncated=0.002",
+            f"truncated={1.5 / count}",
         ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -239,7 +241,7 @@ def child(arguments: list[str], url: str) -> dict[str, Any]:
 
 def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dict[str, Any]:
     """First run, re-run and a run with 10 % more against a calm server; then one against a faulty server."""
-    process, url = server(oracle, faults=False)
+    process, url = server(oracle, False, count)
     try:
         row = child([name, str(count), str(tokens), str(home)], url)
         seen = stats(url)
@@ -260,7 +262,7 @@ def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dic
         process.wait()
     faulty = home / "faulty"
     faulty.mkdir(exist_ok=True)
-    process, url = server(oracle, faults=True)
+    process, url = server(oracle, True, count)
     try:
         wild = child([name, str(count), str(tokens), str(faulty)], url)
         row["done_share"] = wild["completed"] / count

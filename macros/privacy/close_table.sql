@@ -109,12 +109,43 @@
     ),
     {% endfor %}
 
-    -- The last two rounds only look: a line that is open there withholds the table.
+    hidden_table_cells as (
+
+        select
+            'table' as rest,
+            cells.row_key as hidden_block,
+            cells.column_key as child,
+            cells.account,
+            cells.n
+        from cells
+        inner join pass_{{ 2 * n_passes }} as pass
+            on
+                cells.row_key = pass.row_key
+                and cells.column_key = pass.column_key
+        where not pass.is_own
+
+    ),
+
+    shown_table_cells as (
+
+        select
+            row_key as hidden_block,
+            column_key as child
+        from pass_{{ 2 * n_passes }}
+        where is_own
+
+    ),
+
+    {{ revealing_rests('hidden_table_cells', 'shown_table_cells') }}
+
+    -- The last two rounds only look: a line that is open there withholds the table, and so does a hidden cell that
+    -- the hidden totals of rows and columns together would prove not to be empty.
     verdict as (
 
         select
             not exists (select 1 from open_{{ 2 * n_passes + 1 }})
-            and not exists (select 1 from open_{{ 2 * n_passes + 2 }}) as is_closed
+            and not exists (select 1 from open_{{ 2 * n_passes + 2 }})
+            and not exists (select 1 from revealing) as is_closed
 
     ),
 

@@ -12,6 +12,12 @@
 #}
 {% macro assert_privacy_floors() %}
     {% if execute %}
+        {% if env_var('ECONOMIC_INDEX_TAXONOMY', 'seeds/sample').startswith('/') %}
+            {# dbt writes its compiled copy of a seed to target/<path of the seed>: an absolute path is the seed itself. #}
+            {{ exceptions.raise_compiler_error(
+                "ECONOMIC_INDEX_TAXONOMY is an absolute path, over which dbt would write; give it relative to the project, for example seeds/installed/29.1."
+            ) }}
+        {% endif %}
         {% for name in ['min_conversations', 'min_accounts', 'min_n', 'floor_conversations', 'floor_accounts', 'rounding_base'] %}
             {% if var(name, none) is not none %}
                 {{ exceptions.raise_compiler_error(

@@ -36,12 +36,12 @@ in_scope as (
     from conversations
     where
         is_in_population
-        {%- if window.get('start') %}
+    {%- if window.get('start') %}
         and (started_at is null or started_at >= {{ utc_timestamp(window.get('start')) }})
-        {%- endif %}
-        {%- if window.get('end') %}
+    {%- endif %}
+    {%- if window.get('end') %}
         and (started_at is null or started_at < {{ utc_timestamp(window.get('end')) }})
-        {%- endif %}
+    {%- endif %}
 
 ),
 {% if sample_n is not none %}

@@ -68,9 +68,19 @@ geography_placed as (
         cells.digest
     from {{ ref('wall_geography_cells') }} as cells
     inner join (
-        select 'category' as table_name, row_key, column_key, is_own from {{ ref('wall_geography_category_closure') }}
+        select
+            'category' as table_name,
+            row_key,
+            column_key,
+            is_own
+        from {{ ref('wall_geography_category_closure') }}
         union all
-        select 'pattern' as table_name, row_key, column_key, is_own from {{ ref('wall_geography_pattern_closure') }}
+        select
+            'pattern' as table_name,
+            row_key,
+            column_key,
+            is_own
+        from {{ ref('wall_geography_pattern_closure') }}
     ) as closure
         on
             cells.table_name = closure.table_name

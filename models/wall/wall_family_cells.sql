@@ -74,24 +74,34 @@ placed as (
 
 ),
 
+asked as (
+
+    select
+        facet,
+        coalesce(is_generic_mart, false) as is_generic_mart
+    from facets
+    where
+        facet in ('work_use', 'coursework_use', 'personal_use')
+        or (is_generic_mart and answer_type in ('choice', 'ordinal', 'flag'))
+
+),
+
+-- A conversation without an answer stays in, as the child null: left out, it would be the difference of two tables.
 labelled as (
 
     select
         placed.account,
         placed.soc_group,
         placed.record,
-        labels.facet,
+        asked.facet,
         labels.option_id,
-        facets.answer_type,
-        coalesce(facets.is_generic_mart, false) as is_generic_mart
+        asked.is_generic_mart
     from placed
-    inner join labels
-        on placed.input_row = labels.input_row
-    inner join facets
-        on labels.facet = facets.facet
-    where
-        labels.facet in ('work_use', 'coursework_use', 'personal_use')
-        or (facets.is_generic_mart and facets.answer_type in ('choice', 'ordinal', 'flag'))
+    cross join asked
+    left join labels
+        on
+            placed.input_row = labels.input_row
+            and asked.facet = labels.facet
 
 ),
 

@@ -3,7 +3,9 @@
             case
                 when pass.parent like 'model|%'
                     then (select count(distinct child) from cells where parent like 'model|%')
-                when pass.parent like 'composition|%' then 4
+                when pass.parent like 'composition|%' then 5
+                -- More than any facet has: below the policy's limit a generic facet never shows that an option is unused.
+                when pass.parent like 'facet|%' then 1000
                 else 2
             end
 {%- endset %}

@@ -1,60 +1,67 @@
 -- Grain: one row per family, child and account: patterns that no task and no SOC group shows.
-with cells as (
+with closure as (
 
-    select * from {{ ref('wall_rest_cells') }}
+    select * from {{ ref('wall_rest_closure') }}
     where parent like 'pattern|%'
 
 ),
 
-closure as (
-
-    select * from {{ ref('wall_rest_closure') }}
-
-),
-
-hidden as (
+cells as (
 
     select
-        cells.parent as hidden_block,
-        cells.child,
-        cells.account,
-        cells.n,
-        cells.digest
-    from cells
+        'pattern' as rest,
+        hidden.rest as group_rest,
+        hidden.hidden_block,
+        hidden.child,
+        hidden.account,
+        hidden.n,
+        hidden.digest
+    from {{ ref('wall_hidden_cells') }} as hidden
     inner join closure
         on
-            cells.parent = closure.parent
-            and cells.child is not distinct from closure.child
+            hidden.rest = closure.parent
+            and hidden.child is not distinct from closure.child
     where
         closure.block is null
         or closure.block = '*'
 
 ),
 
-hidden_sizes as (
+shown as (
 
-    select max(n) as n_largest_block
-    from (
-        select
-            hidden_block,
-            sum(n) as n
-        from hidden
-        group by hidden_block
-    ) as sizes
+    select
+        hidden_block,
+        child
+    from {{ ref('wall_shown_children') }}
+
+    union
+
+    -- What the group's rest shows cannot be in what it hides.
+    select distinct
+        cells.hidden_block,
+        closure.child
+    from cells
+    inner join closure
+        on
+            cells.group_rest = closure.parent
+            and closure.block = closure.child
 
 ),
+
+{{ revealing_rests('cells', 'shown') }}
 
 final as (
 
     select
-        'pattern' as parent,
-        hidden.child,
-        hidden.account,
-        hidden_sizes.n_largest_block,
-        sum(hidden.n) as n,
-        bit_xor(hidden.digest) as digest
-    from hidden
-    cross join hidden_sizes
+        cells.rest as parent,
+        cells.child,
+        cells.account,
+        revealing.rest is not null as is_revealing,
+        cast(sum(cells.n) as bigint) as n,
+        bit_xor(cells.digest) as digest
+    from cells
+    left join revealing
+        on cells.rest = revealing.rest
     group by 1, 2, 3, 4
 
 )

@@ -52,7 +52,10 @@ input_digests as (
     select
         count(*) as n_input,
         coalesce(bool_or(is_test_accounts), false) as is_test_accounts,
-        {{ digest_of("concat_ws('|', input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code, region_code, extended_thinking, content_hash, intake_outcome, intake_reason)") }} as input_digest
+        {{ digest_of(
+            "concat_ws('|', input_row, conversation_id, account_key, organization_key, started_at, model, product, "
+            ~ "country_code, region_code, extended_thinking, content_hash, intake_outcome, intake_reason)"
+        ) }} as input_digest
     from intake
 
 ),

@@ -55,6 +55,38 @@ task_blocks as (
 
 ),
 
+published_tasks as (
+
+    select distinct task_id from closure
+    where block is not null
+
+),
+
+-- Every task that could be inside a residual, used or not. Two candidates would prove each other: a reader who knows the
+-- rule knows that a residual of 15 cannot be one unsafe task alone. So a residual stands alone from three candidates up.
+withheld_tasks as (
+
+    select
+        holders.task_id,
+        case when holders.n_occupations = 1 then 'occupation|' || holders.onet_soc_code end as occupation_block,
+        case when holders.n_soc_major_groups = 1 then 'soc|' || holders.soc_major_code end as soc_block
+    from holders
+    left join published_tasks
+        on holders.task_id = published_tasks.task_id
+    where published_tasks.task_id is null
+
+),
+
+occupation_candidates as (
+
+    select
+        occupation_block,
+        count(*) as n_candidates
+    from withheld_tasks
+    group by occupation_block
+
+),
+
 withheld_accounts as materialized (
 
     select
@@ -96,8 +128,12 @@ safe_occupations as materialized (
         residual.occupation_block,
         residual.n
     from occupation_statistics as residual
+    inner join occupation_candidates as candidates
+        on residual.occupation_block = candidates.occupation_block
     cross join policy
-    where {{ is_safe_block('residual', 'policy') }}
+    where
+        candidates.n_candidates >= 3
+        and {{ is_safe_block('residual', 'policy') }}
 
 ),
 
@@ -123,14 +159,31 @@ soc_statistics as (
 
 ),
 
+soc_candidates as (
+
+    select
+        withheld_tasks.soc_block,
+        count(*) as n_candidates
+    from withheld_tasks
+    left join safe_occupations
+        on withheld_tasks.occupation_block = safe_occupations.occupation_block
+    where safe_occupations.occupation_block is null
+    group by withheld_tasks.soc_block
+
+),
+
 safe_socs as materialized (
 
     select
         residual.soc_block,
         residual.n
     from soc_statistics as residual
+    inner join soc_candidates as candidates
+        on residual.soc_block = candidates.soc_block
     cross join policy
-    where {{ is_safe_block('residual', 'policy') }}
+    where
+        candidates.n_candidates >= 3
+        and {{ is_safe_block('residual', 'policy') }}
 
 ),
 
@@ -215,7 +268,11 @@ global_{{ k }}_accounts as (
 
 global_{{ k }}_keyed as (
 
-    select 'global' as unit, account, n from global_{{ k }}_accounts
+    select
+        'global' as unit,
+        account,
+        n
+    from global_{{ k }}_accounts
 
 ),
 

@@ -25,11 +25,14 @@ two as (
 
 wrong as (
 
-    select 'no row was accepted' as problem from none having count(*) = 0
+    select 'no row was accepted' as problem from none
+    having count(*) = 0
     union all
-    select 'one row was refused' as problem from one having count(*) > 0
+    select 'one row was refused' as problem from one
+    having count(*) > 0
     union all
-    select 'two rows were accepted' as problem from two having count(*) = 0
+    select 'two rows were accepted' as problem from two
+    having count(*) = 0
 
 )
 

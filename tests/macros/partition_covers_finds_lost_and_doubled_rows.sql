@@ -66,21 +66,29 @@ nothing_and_nothing_is_allowed as (
 
 wrong as (
 
-    select 'an exact partition was refused' as problem from exact having count(*) > 0
+    select 'an exact partition was refused' as problem from exact
+    having count(*) > 0
     union all
-    select 'a lost conversation was not found' as problem from lost having count(*) = 0
+    select 'a lost conversation was not found' as problem from lost
+    having count(*) = 0
     union all
-    select 'a doubled conversation was not found' as problem from doubled having count(*) = 0
+    select 'a doubled conversation was not found' as problem from doubled
+    having count(*) = 0
     union all
-    select 'nothing of nothing was refused' as problem from nothing_of_nothing having count(*) > 0
+    select 'nothing of nothing was refused' as problem from nothing_of_nothing
+    having count(*) > 0
     union all
-    select 'missing blocks were not found' as problem from nothing_of_something having count(*) = 0
+    select 'missing blocks were not found' as problem from nothing_of_something
+    having count(*) = 0
     union all
-    select 'a sum that is no number was not found' as problem from not_a_number having count(*) = 0
+    select 'a sum that is no number was not found' as problem from not_a_number
+    having count(*) = 0
     union all
-    select 'a lost conversation was not found' as problem from lost_but_nothing_is_allowed having count(*) = 0
+    select 'a lost conversation was not found' as problem from lost_but_nothing_is_allowed
+    having count(*) = 0
     union all
-    select 'a withheld window was refused' as problem from nothing_and_nothing_is_allowed having count(*) > 0
+    select 'a withheld window was refused' as problem from nothing_and_nothing_is_allowed
+    having count(*) > 0
 
 )
 

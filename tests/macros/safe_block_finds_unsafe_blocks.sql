@@ -59,15 +59,22 @@ fixture as (
 
     union all
 
-    select 'count is null', null, 6, 4, 6, true, true
-    union all
-    select 'count is not a number', cast('nan' as double), 6, 4, 6, true, true
-    union all
-    select 'count is infinite', cast('infinity' as double), 6, 4, 6, true, true
-    union all
-    select 'accounts are null', cast(40 as double), null, 4, 6, true, true
-    union all
-    select 'largest is null', cast(40 as double), 9, null, 6, true, true
+    select
+        row_name,
+        cast(n as double) as n,
+        n_accounts,
+        n_largest,
+        n_two_largest,
+        true as is_bad,
+        true as is_bad_when_edited
+    from (
+        values
+        ('count is null', null, 6, 4, 6),
+        ('count is not a number', 'nan', 6, 4, 6),
+        ('count is infinite', 'infinity', 6, 4, 6),
+        ('accounts are null', '40', null, 4, 6),
+        ('largest is null', '40', 9, null, 6)
+    ) as listed (row_name, n, n_accounts, n_largest, n_two_largest)
 
 ),
 

@@ -1,4 +1,5 @@
-"""A labelling run in a process of its own, so that a test can kill it: prints nothing, writes the labels as CSV.
+"""A labelling run in a process of its own, so that a test can kill it: prints nothing, writes the labels as
+CSV.
 
 ``python anthropic_child.py MODE STRATEGY FOLDER COUNT``; the server comes from ANTHROPIC_BASE_URL.
 """
@@ -63,11 +64,14 @@ def main(mode: str, strategy_name: str, folder: str, count: str) -> None:
     if strategy_name == "compact":
         strategy = Compact(space, fields, facets)
     partial = home / f"labels.{os.getpid()}.csv"
-    with AnthropicEngine(settings) as engine, Ledger(home / "answers.sqlite") as ledger:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            for batch in label_conversations(talks(int(count)), facets, engine, ledger, strategy, fields):
-                writer.writerows(tuple(row.values()) for row in batch.to_pylist())
+    with (
+        AnthropicEngine(settings) as engine,
+        Ledger(home / "answers.sqlite") as ledger,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        for batch in label_conversations(talks(int(count)), facets, engine, ledger, strategy, fields):
+            writer.writerows(tuple(row.values()) for row in batch.to_pylist())
     partial.replace(home / "labels.csv")
 
 

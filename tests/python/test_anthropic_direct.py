@@ -307,7 +307,9 @@ def test_no_text_reaches_logs_or_errors(
 def test_the_key_depends_on_all_that_is_asked_and_on_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def key(mode: str = "direct", model: str = MODEL, request: Request = screens(1)[0]) -> bytes:
+    asked = screens(1)[0]
+
+    def key(mode: str = "direct", model: str = MODEL, request: Request = asked) -> bytes:
         return AnthropicEngine(make_settings({"default": MODEL, "screen": model}, mode)).key(request)
 
     assert key() == key()
@@ -357,7 +359,8 @@ def obeyed(server: FakeServer, engine: Engine, requests: list[Request]) -> list[
 
 
 def test_planted_injections_change_no_label(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake model obeys what stands outside the data block; 200 of 2,000 conversations try to get there."""
+    """The fake model obeys what stands outside the data block; 200 of 2,000 conversations try to get
+    there."""
     with serving(monkeypatch, injection_oracle()) as server, engine_on(tmp_path) as engine:
         assert obeyed(server, engine, planted(True)) == []
         assert server.stats.calls == 2_000

@@ -1,4 +1,5 @@
-"""kill -9 at random moments, resumed: the labels are byte for byte those of an undisturbed run, and little is paid twice."""
+"""kill -9 at random moments, resumed: the labels are byte for byte those of an undisturbed run, and little is
+paid twice."""
 
 from __future__ import annotations
 
@@ -88,9 +89,7 @@ def killed_often(
     assert kept > 0
     # What is not stored when the process dies: the calls in flight, and what arrived since the last commit.
     bound = kills * 3 * CONCURRENCY if mode == "direct" else 0
-    print(
-        f"{mode} {strategy}: {kills} kills, {questions} questions, {twice} paid twice, {asked_again} asked on a re-run"
-    )
+    print(f"{mode} {strategy}: {kills} kills, {twice} of {questions} paid twice, {asked_again} asked again")
     assert twice <= bound, f"{twice} answers were paid for twice in {kills} kills"
     assert asked_again <= count * 0.1, "only what failed (a permanent 400) is asked again"
 

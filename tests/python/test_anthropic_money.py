@@ -37,7 +37,8 @@ def test_prices_cover_the_default_model_and_dated_names() -> None:
 
 def test_a_price_table_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own = tmp_path / "prices.csv"
-    head = "model,input,output,cache_read,cache_write_5m,cache_write_1h,batch_factor,min_prefix_tokens,thinking,effort"
+    head = "model,input,output,cache_read,cache_write_5m,cache_write_1h,"
+    head += "batch_factor,min_prefix_tokens,thinking,effort"
     own.write_text(f"{head}\nmy-model,2,4,1,1,1,0.5,1024,,\n")
     monkeypatch.setenv("ECONOMIC_INDEX_PRICES", str(own))
     made = make_settings({"default": "my-model"}, max_cost=1.0)
@@ -92,10 +93,12 @@ def test_a_budget_is_safe_between_threads() -> None:
 
 
 def test_usage_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(monkeypatch, mischief={"refusal": 0.3, "overloaded": 0.3}) as server:
-        with engine_on(tmp_path, max_calls=60) as engine:
-            list(engine.answers(screens(80)))
-            table = usage_table(engine.usage())
+    with (
+        serving(monkeypatch, mischief={"refusal": 0.3, "overloaded": 0.3}) as server,
+        engine_on(tmp_path, max_calls=60) as engine,
+    ):
+        list(engine.answers(screens(80)))
+        table = usage_table(engine.usage())
     assert table.schema == SCHEMA
     (row,) = table.to_pylist()
     assert row["n_questions"] == 80 == sum(row[f"n_{s}"] for s in ("ok", "invalid", "refused", "failed"))

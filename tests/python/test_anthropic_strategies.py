@@ -177,10 +177,13 @@ def test_calls_per_conversation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     oracle = oracle_for(conversations, space, list(range(20)))
     calls = {}
     for name in ("tree", "compact", "shortlist"):
-        with serving(monkeypatch, oracle) as server, engine_on(tmp_path) as engine:
-            with Ledger(tmp_path / f"{name}.sqlite") as ledger:
-                rows_of(conversations, facets, engine, ledger, strategies(space, facets)[name])
-                calls[name] = server.stats.calls / 20
+        with (
+            serving(monkeypatch, oracle) as server,
+            engine_on(tmp_path) as engine,
+            Ledger(tmp_path / f"{name}.sqlite") as ledger,
+        ):
+            rows_of(conversations, facets, engine, ledger, strategies(space, facets)[name])
+            calls[name] = server.stats.calls / 20
     assert calls == {"tree": 9.0, "compact": 4.0, "shortlist": 2.0}
 
 
@@ -190,9 +193,11 @@ def billed(server: FakeServer) -> float:
 
 
 def test_cost_against_the_papers_procedure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Billed input at 2,000-token conversations, equal facets, a hierarchy of the paper's shape: <= 35 % and <= 25 %.
+    """Billed input at 2,000-token conversations, equal facets, a hierarchy of the paper's shape: <= 35 % and
+    <= 25 %.
 
-    The second bound is independent of our own prompts: 15,424 tokens is what the paper's prompts take (peers.md 4.3).
+    The second bound is independent of our own prompts: 15,424 tokens is what the paper's prompts take
+    (peers.md 4.3).
     """
     facets = registry("occupational", "task", "collaboration_pattern", "skill")
     space = space_of(12, 40, 41, " with care and to the rules of the house")
@@ -203,12 +208,15 @@ def test_cost_against_the_papers_procedure(tmp_path: Path, monkeypatch: pytest.M
     oracle = oracle_for(conversations, space, list(range(60)))
     cost = {}
     for name in ("tree", "compact", "shortlist"):
-        with serving(monkeypatch, oracle) as server, engine_on(tmp_path) as engine:
-            with Ledger(tmp_path / f"{name}.sqlite") as ledger:
-                rows_of(conversations, facets, engine, ledger, strategies(space, facets)[name])
-                # The one write of each prefix is not divided by 60 but by a run's thousands of conversations.
-                cost[name] = (server.stats.input_tokens + 0.1 * server.stats.cache_read_tokens) / 60
-                assert billed(server) / 60 < 1.2 * cost[name]
+        with (
+            serving(monkeypatch, oracle) as server,
+            engine_on(tmp_path) as engine,
+            Ledger(tmp_path / f"{name}.sqlite") as ledger,
+        ):
+            rows_of(conversations, facets, engine, ledger, strategies(space, facets)[name])
+            # The one write of each prefix is not divided by 60 but by a run's thousands of conversations.
+            cost[name] = (server.stats.input_tokens + 0.1 * server.stats.cache_read_tokens) / 60
+            assert billed(server) / 60 < 1.2 * cost[name]
     assert cost["compact"] <= 0.35 * cost["tree"], cost
     assert cost["shortlist"] <= 0.25 * cost["tree"], cost
     assert cost["compact"] <= 0.35 * 15_424, cost
@@ -234,17 +242,21 @@ def test_only_new_conversations_are_asked(tmp_path: Path, monkeypatch: pytest.Mo
 def test_none_of_these_gets_a_wider_list_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     space, facets = space_of(3, 8, 10), registry("occupational", "task")
     conversations = talks(30)
-    # The right task of the first ten is far from their words, so the first list does not hold it; nothing fits the rest.
+    # The right task of the first ten is far from their words, so the first list does not hold it; nothing
+    # fits the rest.
     chosen = [(i + 100) if i < 10 else None for i in range(30)]
     oracle = oracle_for(conversations, space, chosen)
     for i, conversation in enumerate(conversations):
         texts = set() if chosen[i] is None else {space.texts[chosen[i]]}  # type: ignore[index]
         oracle.add(conversation.messages[0].content, {"occupational": "yes"}, texts | {"None of these"})
-    with serving(monkeypatch, oracle) as server, engine_on(tmp_path) as engine:
-        with Ledger(tmp_path / "a.sqlite") as ledger:
-            strategy = CompactShortlist(TaskIndex(space), facets, count=20)
-            got = rows_of(conversations, facets, engine, ledger, strategy)
-            stages = {name: stage.questions for name, stage in engine.usage().items()}
+    with (
+        serving(monkeypatch, oracle) as server,
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
+        strategy = CompactShortlist(TaskIndex(space), facets, count=20)
+        got = rows_of(conversations, facets, engine, ledger, strategy)
+        stages = {name: stage.questions for name, stage in engine.usage().items()}
     tasks = {row[0]: row[2] for row in got if row[1] == "task"}
     assert stages["widen"] == 30 and stages["shortlist"] == 30
     assert server.stats.calls == 90
@@ -295,9 +307,12 @@ def test_an_unusable_compact_answer_is_one_row_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space, facets = space_of(2, 2, 3), registry()
-    with serving(monkeypatch, mischief={"refusal": 0.5}), engine_on(tmp_path) as engine:
-        with Ledger(tmp_path / "a.sqlite") as ledger:
-            got = rows_of(talks(40), facets, engine, ledger, Compact(space, FieldMaker(), facets))
+    with (
+        serving(monkeypatch, mischief={"refusal": 0.5}),
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
+        got = rows_of(talks(40), facets, engine, ledger, Compact(space, FieldMaker(), facets))
     refused = [row for row in got if row[3] == "refused"]
     assert refused and all(row[2] is None and row[4] == "refusal" for row in refused)
     ids = [row[0] for row in got if row[1] == "occupational"]

@@ -113,10 +113,13 @@ def test_it_goes_on_where_the_budget_stopped_it(tmp_path: Path, monkeypatch: pyt
 
 def test_faults_do_not_stop_it_and_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     faults = {"off_list": 0.1, "off_list_always": 0.1, "truncated": 0.1, "overloaded": 0.1, "refusal": 0.1}
-    with serving(monkeypatch, mischief=faults), engine_on(tmp_path) as engine:
-        with Ledger(tmp_path / "a.sqlite") as ledger:
-            proposer = AnthropicProposer(engine, ledger)
-            table = build_hierarchy(task_rows(600), Recipe(n_top=6), proposer)
+    with (
+        serving(monkeypatch, mischief=faults),
+        engine_on(tmp_path) as engine,
+        Ledger(tmp_path / "a.sqlite") as ledger,
+    ):
+        proposer = AnthropicProposer(engine, ledger)
+        table = build_hierarchy(task_rows(600), Recipe(n_top=6), proposer)
     assert sum(row["level"] == 3 for row in table.to_pylist()) == 600
     assert sum(proposer.fallbacks.values()) > 0
 

@@ -47,6 +47,15 @@ LABEL_SCHEMA = pa.schema(
 )
 
 STUBS = {
+    "requests/reconstruction_scores.sql": """
+select 'task' as level, cast(15 as integer) as mean_cluster_size, 'nearest' as assignment, cast(0 as bigint) as n_units_direct,
+    cast(0 as bigint) as n_units_clusters, cast(0 as bigint) as n_units_both, cast(null as double) as correlation_pearson,
+    cast(null as double) as correlation_spearman, cast(null as double) as correlation_kendall,
+    cast(null as double) as mean_squared_error
+""",
+    "requests/design_effect_classes.sql": """
+select 'task' as family, 'none' as unit, cast(1 as double) as design_effect_class where false
+""",
     "facts/conversation_intake.sql": """
 select
     input_row, conversation_id, account_key, organization_key, started_at, model, product, country_code,

@@ -48,19 +48,31 @@ children as (
 
 sums as (
 
-    select 'occupation_usage' as part, sum(n) as n from occupations
+    select
+        'occupation_usage' as part,
+        sum(n) as n
+    from occupations
     union all
-    select 'occupation_category_usage' as part, sum(n) as n from categories
+    select
+        'occupation_category_usage' as part,
+        sum(n) as n
+    from categories
     union all
-    select 'wage_band_usage' as part, sum(n_conversations) as n
+    select
+        'wage_band_usage' as part,
+        sum(n_conversations) as n
     from {{ ref('wage_band_usage') }}
     where wage_band <> 'unattributed'
     union all
-    select 'job_zone_usage' as part, sum(n_conversations) as n
+    select
+        'job_zone_usage' as part,
+        sum(n_conversations) as n
     from {{ ref('job_zone_usage') }}
     where job_zone <> 'unattributed'
     union all
-    select 'task_hierarchy_usage level ' || cast(level as {{ dbt.type_string() }}) as part, sum(n_conversations) as n
+    select
+        'task_hierarchy_usage level ' || cast(level as {{ dbt.type_string() }}) as part,
+        sum(n_conversations) as n
     from hierarchy
     group by level
 

@@ -7,27 +7,60 @@ with run as (
 
 shown as (
 
-    select 'tasks' as door, status from {{ ref('wall_public_tasks') }}
+    select
+        'tasks' as door,
+        status
+    from {{ ref('wall_public_tasks') }}
     union all
-    select 'task_patterns' as door, status from {{ ref('wall_public_task_patterns') }}
+    select
+        'task_patterns' as door,
+        status
+    from {{ ref('wall_public_task_patterns') }}
     union all
-    select 'task_models' as door, status from {{ ref('wall_public_task_models') }}
+    select
+        'task_models' as door,
+        status
+    from {{ ref('wall_public_task_models') }}
     union all
-    select 'task_thinking' as door, status from {{ ref('wall_public_task_thinking') }}
+    select
+        'task_thinking' as door,
+        status
+    from {{ ref('wall_public_task_thinking') }}
     union all
-    select 'residuals' as door, status from {{ ref('wall_public_residuals') }}
+    select
+        'residuals' as door,
+        status
+    from {{ ref('wall_public_residuals') }}
     union all
-    select 'rests' as door, status from {{ ref('wall_public_rests') }}
+    select
+        'rests' as door,
+        status
+    from {{ ref('wall_public_rests') }}
     union all
-    select 'facets' as door, status from {{ ref('wall_public_facets') }}
+    select
+        'facets' as door,
+        status
+    from {{ ref('wall_public_facets') }}
     union all
-    select 'composition' as door, status from {{ ref('wall_public_composition') }}
+    select
+        'composition' as door,
+        status
+    from {{ ref('wall_public_composition') }}
     union all
-    select 'geographies' as door, status from {{ ref('wall_public_geographies') }}
+    select
+        'geographies' as door,
+        status
+    from {{ ref('wall_public_geographies') }}
     union all
-    select 'geography_patterns' as door, status from {{ ref('wall_public_geography_patterns') }}
+    select
+        'geography_patterns' as door,
+        status
+    from {{ ref('wall_public_geography_patterns') }}
     union all
-    select 'category_accounts' as door, status from {{ ref('wall_public_category_accounts') }}
+    select
+        'category_accounts' as door,
+        status
+    from {{ ref('wall_public_category_accounts') }}
 
 )
 

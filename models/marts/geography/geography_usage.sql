@@ -82,7 +82,8 @@ indexed as (
         joined.*,
         case
             when joined.working_age_population is not null
-                then {{ share('joined.n_conversations', 'totals.n_conversations_with_population') }}
+                then
+                    {{ share('joined.n_conversations', 'totals.n_conversations_with_population') }}
                     / nullif({{ share('joined.working_age_population', 'totals.working_age_population') }}, 0)
         end as ratio_of_usage_to_population,
         totals.n_conversations as n_conversations_total

@@ -61,9 +61,17 @@ totals as (
         max(parts.n_accounts_at_least) as n_accounts_at_least
     from assistant_models
     left join (
-        select model, n_conversations, n_accounts_at_least from usage
+        select
+            model,
+            n_conversations,
+            n_accounts_at_least
+        from usage
         union all
-        select child as model, n_conversations, n_accounts_at_least from rests
+        select
+            child as model,
+            n_conversations,
+            n_accounts_at_least
+        from rests
     ) as parts
         on assistant_models.model = parts.model
     group by assistant_models.model

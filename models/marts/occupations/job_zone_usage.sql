@@ -110,9 +110,14 @@ counted as (
         allocated.n_accounts_at_least,
         allocated.is_complete
     from (
-        select cast(job_zone as {{ dbt.type_string() }}) as job_zone, name from zones
+        select
+            cast(job_zone as {{ dbt.type_string() }}) as job_zone,
+            name
+        from zones
         union all
-        select 'no_zone' as job_zone, 'No job zone' as name
+        select
+            'no_zone' as job_zone,
+            'No job zone' as name
     ) as listed
     left join zone_occupations
         on listed.job_zone = zone_occupations.job_zone

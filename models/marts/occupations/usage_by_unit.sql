@@ -60,12 +60,14 @@ ranked as (
         shared.*,
         case
             when share_of_accounts is not null
-                then rank() over (partition by share_of_accounts is null order by share_of_conversations)
+                then
+                    rank() over (partition by share_of_accounts is null order by share_of_conversations)
                     + (count(*) over (partition by share_of_conversations, share_of_accounts is null) - 1) / 2.0
         end as rank_of_conversations,
         case
             when share_of_accounts is not null
-                then rank() over (partition by share_of_accounts is null order by share_of_accounts)
+                then
+                    rank() over (partition by share_of_accounts is null order by share_of_accounts)
                     + (count(*) over (partition by share_of_accounts) - 1) / 2.0
         end as rank_of_accounts
     from shared

@@ -1,29 +1,84 @@
 -- Grain: one row per table of the public door: how many cells are published, how many withheld, where the mass is.
 with families as (
 
-    select 'tasks' as family, status, n_conversations from {{ ref('wall_public_tasks') }}
+    select
+        'tasks' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_tasks') }}
     union all
-    select 'task_patterns' as family, status, n_conversations from {{ ref('wall_public_task_patterns') }} where collaboration_pattern <> 'not_attributed'
+    select
+        'task_patterns' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_task_patterns') }}
+    where collaboration_pattern <> 'not_attributed'
     union all
-    select 'task_models' as family, status, n_conversations from {{ ref('wall_public_task_models') }}
+    select
+        'task_models' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_task_models') }}
     union all
-    select 'task_thinking' as family, status, n_conversations from {{ ref('wall_public_task_thinking') }}
+    select
+        'task_thinking' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_task_thinking') }}
     union all
-    select 'facets' as family, status, n_conversations from {{ ref('wall_public_facets') }}
+    select
+        'facets' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_facets') }}
     union all
-    select 'composition' as family, status, n_conversations from {{ ref('wall_public_composition') }} where option_id <> 'not_attributed'
+    select
+        'composition' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_composition') }}
+    where option_id <> 'not_attributed'
     union all
-    select 'occupation_residuals' as family, status, n_conversations from {{ ref('wall_public_residuals') }} where residual_level = 'occupation'
+    select
+        'occupation_residuals' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_residuals') }}
+    where residual_level = 'occupation'
     union all
-    select 'soc_major_group_residuals' as family, status, n_conversations from {{ ref('wall_public_residuals') }} where residual_level = 'soc_major_group'
+    select
+        'soc_major_group_residuals' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_residuals') }}
+    where residual_level = 'soc_major_group'
     union all
-    select 'global_residual' as family, status, n_conversations from {{ ref('wall_public_residuals') }} where residual_level = 'global'
+    select
+        'global_residual' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_residuals') }}
+    where residual_level = 'global'
     union all
-    select 'geography_categories' as family, status, n_conversations from {{ ref('wall_public_geographies') }} where soc_group <> 'not_attributed'
+    select
+        'geography_categories' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_geographies') }}
+    where soc_group <> 'not_attributed'
     union all
-    select 'geography_patterns' as family, status, n_conversations from {{ ref('wall_public_geography_patterns') }} where collaboration_pattern <> 'not_attributed'
+    select
+        'geography_patterns' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_geography_patterns') }}
+    where collaboration_pattern <> 'not_attributed'
     union all
-    select 'outcomes' as family, status, n_conversations from {{ ref('wall_public_outcomes') }}
+    select
+        'outcomes' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_outcomes') }}
 
 ),
 

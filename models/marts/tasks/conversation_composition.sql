@@ -39,9 +39,20 @@ overall as (
         cast(sum(parts.n_conversations) as bigint) as n_conversations,
         max(parts.n_accounts_at_least) as n_accounts_at_least
     from (
-        select facet, option_id, n_conversations, n_accounts_at_least from cells where option_id <> 'not_attributed'
+        select
+            facet,
+            option_id,
+            n_conversations,
+            n_accounts_at_least
+        from cells
+        where option_id <> 'not_attributed'
         union all
-        select family as facet, child as option_id, n_conversations, n_accounts_at_least from rests
+        select
+            family as facet,
+            child as option_id,
+            n_conversations,
+            n_accounts_at_least
+        from rests
     ) as parts
     group by 1, 3
 

@@ -91,7 +91,10 @@ unioned as (
         residuals.n_conversations as n_support_conversations,
         residuals.n_accounts_at_least,
         false as is_complete
-    from (select distinct level, level_name from nodes) as levels
+    from (select distinct
+        level,
+        level_name
+    from nodes) as levels
     cross join residuals
 
 ),

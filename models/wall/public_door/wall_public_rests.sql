@@ -60,8 +60,10 @@ children as (
         'rest|thinking|' as block_prefix
     from (
         select 'yes' as answer
-        union all select 'no' as answer
-        union all select 'not_attributed' as answer
+        union all
+        select 'no' as answer
+        union all
+        select 'not_attributed' as answer
     ) as answers
 
     union all
@@ -72,9 +74,15 @@ children as (
         option_id as child,
         'rest|' || facet || '|' as block_prefix
     from (
-        select facet, option_id from {{ ref('facet_options') }}
+        select
+            facet,
+            option_id
+        from {{ ref('facet_options') }}
         union all
-        select distinct facet, 'not_attributed' as option_id from {{ ref('facet_options') }}
+        select distinct
+            facet,
+            'not_attributed' as option_id
+        from {{ ref('facet_options') }}
     ) as options
     where facet in ('work_use', 'coursework_use', 'personal_use')
 

@@ -7,7 +7,9 @@ with tasks as (
 
 thinking as (
 
-    select 'yes' as extended_thinking union all select 'no' as extended_thinking
+    select 'yes' as extended_thinking
+    union all
+    select 'no' as extended_thinking
 
 ),
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Literal, Protocol
 
 from economic_index.conversation import Conversation
@@ -109,6 +110,8 @@ def check(request: Request, answer: Answer) -> Answer:
         if chosen is None:
             return Answer("invalid", reason="missing_field", usage=answer.usage)
         if asked.answer_type == "number":
+            if chosen.options or chosen.number is None or not isfinite(chosen.number):
+                return Answer("invalid", reason="not_a_number", usage=answer.usage)
             continue
         offered = {option.id for option in asked.options}
         if asked.answer_type != "multi" and len(chosen.options) != 1:

@@ -24,6 +24,7 @@ from economic_index.registry import Facet
 SCREEN = "occupational"
 TASK = "task"
 ORDERS = 16
+BASES = 4
 TASK_QUESTION = "Which occupational task does the assistant perform in the conversation?"
 
 #: (conversations) -> task ids per conversation, best first: see ``candidates``.
@@ -95,7 +96,10 @@ def order_of(conversation: Conversation, name: str) -> int:
 
 def _shuffled(asked: Field, order: int) -> Field:
     options = sorted(asked.options, key=lambda option: option.id)
-    random.Random(f"{asked.name}/{order}").shuffle(options)
+    random.Random(f"{asked.name}/{order % BASES}").shuffle(options)
+    # Turned by an even share of its length, so that over all orders every option stands in front equally often.
+    start = order * len(options) // ORDERS
+    options = options[start:] + options[:start]
     return Field(asked.name, asked.question, asked.answer_type, tuple(options))
 
 

@@ -282,6 +282,8 @@ def _stage(
         write_file(staging / "csv" / f"{name}.csv", contents[name])
         write_parquet(staging / "parquet" / f"{name}.parquet", table)
     write_file(staging / "audit.json", _json(report.as_dict()))
+    if report.worlds is not None:
+        write_parquet(staging / "audit_worlds.parquet", report.worlds)
     files = {
         str(path.relative_to(staging)): {"sha256": file_hash(path), "bytes": path.stat().st_size}
         for path in sorted(staging.rglob("*"))

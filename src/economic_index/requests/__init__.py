@@ -1,0 +1,1 @@
+"""Robustness analyses on the private side: request clusters (Appendix G) and design effects."""

@@ -1,0 +1,233 @@
+"""Cluster-based reconstruction of task use (Appendix G): clusters of requests are given tasks, not
+conversations.
+
+Clusters are private, have no names and are never published: only the agreement of their counts with direct
+assignment leaves the private side, and both sides are counted from tasks that pass the floors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from economic_index.conversation import Conversation, Message
+from economic_index.requests.agreement import Agreement, agreement
+
+#: Mean conversations of a cluster; the paper's base clusters and its coarser levels.
+MEAN_SIZES = (15, 60, 240)
+ASSIGNMENTS = ("nearest", "majority")
+LEVELS = ("task", "occupation", "soc_major_group")
+MOST_CONVERSATIONS = 50_000
+MOST_CLUSTERS = 2_000
+FLOOR_CONVERSATIONS = 15
+FLOOR_ACCOUNTS = 5
+SEED = 20_250_210
+
+SCHEMA = pa.schema(
+    [
+        ("level", pa.string()),
+        ("mean_cluster_size", pa.int32()),
+        ("assignment", pa.string()),
+        ("n_units_direct", pa.int64()),
+        ("n_units_clusters", pa.int64()),
+        ("n_units_both", pa.int64()),
+        ("correlation_pearson", pa.float64()),
+        ("correlation_spearman", pa.float64()),
+        ("correlation_kendall", pa.float64()),
+        ("mean_squared_error", pa.float64()),
+    ]
+)
+Ids = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Classified conversations in a fixed order: account and task by position, both as small integers."""
+
+    accounts: Ids
+    tasks: Ids
+    vectors: Vectors
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Equal split of tasks over their holders; arrays run over (task, occupation) pairs.
+
+    Attributes:
+        task: position of the task.
+        occupation, group: positions of the holder and of its SOC major group.
+        weight: 1 / number of holders.
+        vectors: one row per task.
+    """
+
+    task: Ids
+    occupation: Ids
+    group: Ids
+    weight: NDArray[np.float64]
+    vectors: Vectors
+
+
+def cluster(vectors: Vectors, mean_size: int) -> Ids:
+    """k-means over unit vectors, about ``mean_size`` rows a cluster; one cluster number per row,
+    reproducible.
+    """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+
+    k = int(min(max(len(vectors) // mean_size, 2), MOST_CLUSTERS, len(vectors)))
+    if len(vectors) > 5_000:
+        model: Any = MiniBatchKMeans(k, batch_size=4096, n_init=1, max_iter=30, random_state=SEED)
+    else:
+        model = KMeans(k, n_init=1, max_iter=50, random_state=SEED)
+    return np.asarray(model.fit_predict(vectors), dtype=np.int64)
+
+
+def assign(clusters: Ids, labelled: Labelled, allocation: Allocation, how: str) -> Ids:
+    """Give every conversation the task of its cluster.
+
+    Args:
+        clusters: cluster of each conversation.
+        labelled: the conversations.
+        allocation: for the vectors of the tasks.
+        how: ``nearest``, the task whose text is nearest to the cluster's mean, with no use of direct
+        labels; or
+            ``majority``, the task that most of its conversations were given directly, ties to the first.
+    """
+    tasks = np.zeros(len(clusters), dtype=np.int64)
+    for number in np.unique(clusters):
+        members = clusters == number
+        if how == "majority":
+            tasks[members] = int(np.argmax(np.bincount(labelled.tasks[members])))
+        else:
+            tasks[members] = int(np.argmax(allocation.vectors @ labelled.vectors[members].mean(axis=0)))
+    return tasks
+
+
+def safe_counts(tasks: Ids, accounts: Ids, n_tasks: int) -> NDArray[np.float64]:
+    """Conversations by task, zero where a task has fewer than 15 conversations or 5 accounts."""
+    counts = np.bincount(tasks, minlength=n_tasks).astype(np.float64)
+    pairs = np.unique(np.stack([tasks, accounts]), axis=1)
+    people = np.bincount(pairs[0], minlength=n_tasks)
+    counts[(counts < FLOOR_CONVERSATIONS) | (people < FLOOR_ACCOUNTS)] = 0
+    return counts
+
+
+def roll_up(counts: NDArray[np.float64], allocation: Allocation, level: str) -> NDArray[np.float64]:
+    """Task counts at a level: the task itself, or split equally over occupations or their SOC major
+    groups.
+    """
+    if level == "task":
+        return counts
+    units = allocation.occupation if level == "occupation" else allocation.group
+    return np.bincount(units, weights=counts[allocation.task] * allocation.weight)
+
+
+def scores(labelled: Labelled, allocation: Allocation) -> list[tuple[str, int, str, Agreement]]:
+    """Agreement of direct and cluster-based counts for every level, cluster size and way of assigning."""
+    n_tasks = len(allocation.vectors)
+    direct = safe_counts(labelled.tasks, labelled.accounts, n_tasks)
+    results = []
+    for size in MEAN_SIZES:
+        if len(labelled.tasks) < 2 * size:
+            continue
+        clusters = cluster(labelled.vectors, size)
+        for how in ASSIGNMENTS:
+            tasks = assign(clusters, labelled, allocation, how)
+            counts = safe_counts(tasks, labelled.accounts, n_tasks)
+            results += [
+                (
+                    level,
+                    size,
+                    how,
+                    agreement(roll_up(direct, allocation, level), roll_up(counts, allocation, level)),
+                )
+                for level in LEVELS
+            ]
+    return results
+
+
+def reconstruction_table(
+    conversations: Any,
+    facts: Any,
+    tasks: Any,
+    allocation: Any,
+    encode: Callable[[Sequence[str]], Vectors] | None = None,
+) -> pa.Table:
+    """The dbt model ``reconstruction_scores``: relations in, ``SCHEMA`` out; values rounded to two decimals.
+
+    Args:
+        conversations: conversation_id, messages (list of role and content).
+        facts: conversation_id, account_key, task_id of classified conversations.
+        tasks: task_id, task.
+        allocation: task_id, onet_soc_code, soc_major_code, n_holders.
+        encode: texts to unit vectors; the cached MiniLM by default.
+    """
+    if encode is None:
+        from economic_index.embeddings import encode as encode_cached
+
+        encode = encode_cached
+    facts_by_id = {row[0]: (row[1] or "", int(row[2])) for row in facts.fetchall()}
+    chosen = sorted(facts_by_id, key=lambda name: hashlib.md5(name.encode()).digest())[:MOST_CONVERSATIONS]
+    task_rows = sorted((int(task_id), str(text)) for task_id, text in tasks.fetchall())
+    place = {task_id: position for position, (task_id, _) in enumerate(task_rows)}
+    chosen = [name for name in chosen if facts_by_id[name][1] in place]
+    if len(chosen) < 2 * min(MEAN_SIZES):
+        return SCHEMA.empty_table()
+    labelled = _labelled(conversations, facts_by_id, chosen, place, encode)
+    pairs = _allocation(allocation, place, encode([text for _, text in task_rows]))
+    rows = [
+        (level, size, how, a.n_direct, a.n_clusters, a.n_both)
+        + tuple(_rounded(value, 2) for value in (a.pearson, a.spearman, a.kendall))
+        + (_rounded(a.mean_squared_error, 4),)
+        for level, size, how, a in scores(labelled, pairs)
+    ]
+    return pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
+
+
+def _labelled(
+    conversations: Any,
+    facts: dict[str, tuple[str, int]],
+    chosen: Sequence[str],
+    place: dict[int, int],
+    encode: Callable[[Sequence[str]], Vectors],
+) -> Labelled:
+    from economic_index.engines.local.features import reading_text
+
+    wanted = set(chosen)
+    texts: dict[str, str] = {}
+    for name, messages in conversations.fetchall():
+        if name in wanted:
+            turns = tuple(Message(m["role"], m["content"]) for m in messages)
+            texts[name] = reading_text(Conversation(name, turns))
+    chosen = [name for name in chosen if name in texts]
+    accounts = {key: number for number, key in enumerate(sorted({facts[name][0] for name in chosen}))}
+    return Labelled(
+        np.array([accounts[facts[name][0]] for name in chosen], dtype=np.int64),
+        np.array([place[facts[name][1]] for name in chosen], dtype=np.int64),
+        encode([texts[name] for name in chosen]),
+    )
+
+
+def _allocation(relation: Any, place: dict[int, int], vectors: Vectors) -> Allocation:
+    rows = sorted(
+        (place[int(t)], str(o), str(g), int(h)) for t, o, g, h in relation.fetchall() if int(t) in place
+    )
+    occupations = {code: number for number, code in enumerate(sorted({row[1] for row in rows}))}
+    groups = {code: number for number, code in enumerate(sorted({row[2] for row in rows}))}
+    return Allocation(
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([occupations[row[1]] for row in rows], dtype=np.int64),
+        np.array([groups[row[2]] for row in rows], dtype=np.int64),
+        np.array([1 / row[3] for row in rows]),
+        vectors,
+    )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits) + 0.0
