@@ -52,6 +52,8 @@ input_digests as (
     select
         count(*) as n_input,
         coalesce(bool_or(is_test_accounts), false) as is_test_accounts,
+        -- Ids that only the sample generator gives: made-up conversations are nobody's.
+        coalesce(bool_and(case when intake_outcome = 'to_label' then conversation_id like 'sample-%' end), false) as is_sample_input,
         {{ digest_of(
             "concat_ws('|', input_row, conversation_id, account_key, organization_key, started_at, model, product, "
             ~ "country_code, region_code, extended_thinking, content_hash, intake_outcome, intake_reason)"
@@ -95,6 +97,7 @@ final as (
         fact_digests.fact_digest,
         label_digests.label_digest,
         input_digests.is_test_accounts,
+        input_digests.is_sample_input,
         releases.taxonomy_release,
         releases.soc_vintage,
         releases.is_sample as is_sample_taxonomy,

@@ -449,6 +449,8 @@ def test_the_private_database_is_left_as_it_was(home: Path) -> None:
     release_privately(epsilon=0.5, max_conversations_per_account=2)
     assert private.read_bytes() == before
     assert not list(home.rglob(".dp-spill*"))
+    with private_tables.opened(private) as connection, pytest.raises(duckdb.Error, match="read-only"):
+        connection.execute("create table private_side.facts.added as select 1 as n")
 
 
 # The ledger and what is refused

@@ -26,6 +26,17 @@ WITHOUT_FLOORS = {
     "release_manifest": "facts about the run",
     "suppression_summary": "sums of published cells; its own check holds 15",
     "reproduction": "compares published numbers with those of the paper",
+    "design_effects": "five classes of published shares (declared exception of docs/privacy.md)",
+    "reconstruction": "correlations of two labellings; its own check holds ten units",
+    "validation_accuracy": "whole percents of readings by people; its own check holds 100 readings",
+}
+#: Marts that only show what the door has, one row for one row: nothing to pin down in a unit test.
+WITHOUT_ARITHMETIC = {
+    "release_manifest",
+    "reproduction",
+    "design_effects",
+    "reconstruction",
+    "validation_accuracy",
 }
 #: Tests that only warn, and why a failure must not stop the build.
 WARNINGS = {
@@ -152,6 +163,7 @@ def test_marts_are_contracted_release_tables(manifest: dict[str, Any]) -> None:
 
 def test_marts_hold_literal_floors_and_intervals(manifest: dict[str, Any]) -> None:
     found = marts(manifest)
+    # The mart reproduction is built from an imported release only.
     assert set(WITHOUT_FLOORS) <= set(found) | {"reproduction"}
     for name, node in found.items():
         checks = {
@@ -287,7 +299,7 @@ def test_every_mart_is_in_exactly_one_exposure(manifest: dict[str, Any]) -> None
 
 def test_marts_with_arithmetic_have_unit_tests(manifest: dict[str, Any]) -> None:
     tested = {unit["model"] for unit in manifest["unit_tests"].values()}
-    assert sorted(set(marts(manifest)) - tested - {"release_manifest", "reproduction"}) == []
+    assert sorted(set(marts(manifest)) - tested - WITHOUT_ARITHMETIC) == []
     assert {"wall_spine", "wall_pattern_closure", "wall_conversations", "task_allocation"} <= tested
     assert {"fct_conversations", "fct_conversation_labels"} <= tested
 

@@ -53,6 +53,13 @@ select 'task' as level, cast(15 as integer) as mean_cluster_size, 'nearest' as a
     cast(null as double) as correlation_spearman, cast(null as double) as correlation_kendall,
     cast(null as double) as mean_squared_error
 """,
+    "requests/validation_readings.sql": """
+select 'task' as item, cast(0 as bigint) as n_readings, cast(null as integer) as acceptable_percent,
+    cast(null as integer) as acceptable_percent_lower, cast(null as integer) as acceptable_percent_upper,
+    cast(0 as bigint) as n_read_twice, cast(null as integer) as agreement_percent,
+    cast(null as double) as agreement_kappa
+where false
+""",
     "requests/design_effect_classes.sql": """
 select 'task' as family, 'none' as unit, cast(1 as double) as design_effect_class where false
 """,

@@ -81,23 +81,59 @@ quartiles as (
 
 recomputed as (
 
-    select 'category_share' as measure, soc_major_code as measure_key, 100 * share_of_published_tasks as value from categories
+    select
+        'category_share' as measure,
+        soc_major_code as measure_key,
+        100 * share_of_published_tasks as value
+    from categories
     union all
-    select 'us_employment_share' as measure, soc_major_code as measure_key, 100 * share_of_us_employment as value from categories
+    select
+        'us_employment_share' as measure,
+        soc_major_code as measure_key,
+        100 * share_of_us_employment as value
+    from categories
     union all
-    select 'ratio_to_employment' as measure, soc_major_code as measure_key, ratio_of_usage_to_employment as value from categories
+    select
+        'ratio_to_employment' as measure,
+        soc_major_code as measure_key,
+        ratio_of_usage_to_employment as value
+    from categories
     union all
-    select 'occupation_share' as measure, onet_soc_code as measure_key, 100 * share_of_published_tasks as value from occupations
+    select
+        'occupation_share' as measure,
+        onet_soc_code as measure_key,
+        100 * share_of_published_tasks as value
+    from occupations
     union all
-    select 'pattern_share' as measure, collaboration_pattern as measure_key, 100 * share_of_classified_patterns as value from patterns
+    select
+        'pattern_share' as measure,
+        collaboration_pattern as measure_key,
+        100 * share_of_classified_patterns as value
+    from patterns
     union all
-    select 'depth_of_use' as measure, cast(min_percent_of_tasks as {{ dbt.type_string() }}) as measure_key, 100 * share_of_occupations as value from depth
+    select
+        'depth_of_use' as measure,
+        cast(min_percent_of_tasks as {{ dbt.type_string() }}) as measure_key,
+        100 * share_of_occupations as value
+    from depth
     union all
-    select 'job_zone_share' as measure, job_zone as measure_key, 100 * share_of_zoned as value from zones
+    select
+        'job_zone_share' as measure,
+        job_zone as measure_key,
+        100 * share_of_zoned as value
+    from zones
     union all
-    select 'job_zone_base' as measure, job_zone as measure_key, 100 * share_of_used_pairs as value from zones
+    select
+        'job_zone_base' as measure,
+        job_zone as measure_key,
+        100 * share_of_used_pairs as value
+    from zones
     union all
-    select 'job_zone_ratio' as measure, job_zone as measure_key, ratio_to_used_pairs as value from zones
+    select
+        'job_zone_ratio' as measure,
+        job_zone as measure_key,
+        ratio_to_used_pairs as value
+    from zones
     union all
     select
         'wage_quartile_share' as measure,

@@ -7,13 +7,33 @@ with classes as (
 
 published as (
 
-    select 'task' as family, cast(task_id as {{ dbt.type_string() }}) as unit from {{ ref('task_usage') }} where status = 'published'
+    select
+        'task' as family,
+        cast(task_id as {{ dbt.type_string() }}) as unit
+    from {{ ref('task_usage') }}
+    where status = 'published'
+
     union all
-    select 'occupation' as family, onet_soc_code as unit from {{ ref('occupation_usage') }} where status = 'published'
+
+    select
+        'occupation' as family,
+        onet_soc_code as unit
+    from {{ ref('occupation_usage') }}
+    where status = 'published'
+
     union all
-    select 'soc_major_group' as family, soc_major_code as unit from {{ ref('occupation_category_usage') }} where status = 'published'
+
+    select
+        'soc_major_group' as family,
+        soc_major_code as unit
+    from {{ ref('occupation_category_usage') }}
+    where status = 'published'
+
     union all
-    select 'collaboration_pattern' as family, collaboration_pattern as unit
+
+    select
+        'collaboration_pattern' as family,
+        collaboration_pattern as unit
     from {{ ref('collaboration_usage') }}
     where
         status = 'published'

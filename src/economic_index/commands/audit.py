@@ -73,6 +73,7 @@ def audit_command(
 def ledger_report(into: Path) -> dict[str, Any]:
     """Faults of the ledger's chain and rules, and of every release folder beside it."""
     from economic_index.release.ledger import chain_faults, read_ledger, rule_faults
+    from economic_index.release.private_release import dp_ledger_faults
     from economic_index.release.publish import folder_faults
 
     rows = read_ledger(into)
@@ -87,6 +88,7 @@ def ledger_report(into: Path) -> dict[str, Any]:
         )
     there = sorted(path.parent.name for path in into.glob("*/manifest.json") if not path.parent.is_symlink())
     faults += [f"The folder {name} is not in the ledger." for name in there if name not in known]
+    faults += dp_ledger_faults(into)
     return {"is_clean": not faults, "n_rows": len(rows), "releases": known, "faults": faults}
 
 

@@ -26,9 +26,7 @@ def validate_command(
     conversations: Annotated[
         Path, typer.Option(help="JSON Lines with conversation_id and messages; plain or gzipped.")
     ],
-    labels: Annotated[
-        list[Path], typer.Option(help="JSON Lines with labels; give it once per annotator.")
-    ],
+    labels: Annotated[list[Path], typer.Option(help="JSON Lines with labels; give it once per annotator.")],
     engine: Annotated[str | None, typer.Option(help="vars.engine by default.")] = None,
     strategy: Annotated[str | None, typer.Option(help="vars.strategy by default.")] = None,
     baselines: Annotated[bool, typer.Option(help="Compute the embedding baselines as well.")] = True,
@@ -104,6 +102,8 @@ def _agreement_table(pairs: list[dict[str, Any]]) -> Any:
     for name in ("level", "n", "scores"):
         table.add_column(name, justify="right" if name == "n" else "left")
     for pair in pairs:
-        scores = ", ".join(f"{name.replace('_', ' ')} {m['value']:.2f}" for name, m in pair["metrics"].items())
+        scores = ", ".join(
+            f"{name.replace('_', ' ')} {m['value']:.2f}" for name, m in pair["metrics"].items()
+        )
         table.add_row(pair["level"], f"{pair['n']:,}", scores)
     return table

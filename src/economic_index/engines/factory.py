@@ -78,7 +78,9 @@ def _limit(values: Mapping[str, Any], name: str, kind: type) -> Any:
     return limit
 
 
-def make_engine(settings: EngineSettings, space: TaskSpace | None = None, ledger: Ledger | None = None) -> Engine:
+def make_engine(
+    settings: EngineSettings, space: TaskSpace | None = None, ledger: Ledger | None = None
+) -> Engine:
     """The engine that ``settings`` name; ``space`` is needed by ``local`` for tasks, ``ledger`` by ``replay``.
 
     Raises:
@@ -127,7 +129,9 @@ def _recorded(ledger: Ledger | None) -> str:
     if len(names) == 1:
         return names.pop()
     if not names:
-        raise UserError("The answer ledger is empty, so there is nothing to replay; run with another engine first.")
+        raise UserError(
+            "The answer ledger is empty, so there is nothing to replay; run with another engine first."
+        )
     raise UserError(
         "The answer ledger holds answers of the engines anthropic and local; set engine to replay:anthropic or replay:local."
     )

@@ -122,7 +122,8 @@ class Ledger:
                     lost = []
                     for key, (stage, text) in encoded.items():
                         cursor = self._link.execute(
-                            "insert or ignore into answers values (?, ?, ?, ?, ?)", (key, stage, text, origin, now)
+                            "insert or ignore into answers values (?, ?, ?, ?, ?)",
+                            (key, stage, text, origin, now),
                         )
                         if cursor.rowcount == 0:
                             lost.append(key)

@@ -155,7 +155,9 @@ def _rows(facet: str, answer: Answer) -> list[_Row]:
         return [(repr(float(chosen.number)), _confidence(chosen.confidences, 0), "ok", None)]
     if not chosen.options:
         return [(None, None, "ok", None)]
-    return [(option, _confidence(chosen.confidences, i), "ok", None) for i, option in enumerate(chosen.options)]
+    return [
+        (option, _confidence(chosen.confidences, i), "ok", None) for i, option in enumerate(chosen.options)
+    ]
 
 
 def _confidence(confidences: Sequence[float], position: int) -> float | None:

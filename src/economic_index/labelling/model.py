@@ -66,7 +66,11 @@ def answer_table(
             }
             name = str(variables.get("strategy") or "tree")
             strategy = strategy_for(name, engine, space, fields, registry, activities)
-            block = BATCH_BLOCK if settings.mode == "batch" and engine.name == "anthropic" else BLOCK_CONVERSATIONS
+            block = (
+                BATCH_BLOCK
+                if settings.mode == "batch" and engine.name == "anthropic"
+                else BLOCK_CONVERSATIONS
+            )
             batches = label_conversations(
                 read_conversations(conversations),
                 registry,
@@ -119,7 +123,9 @@ def make_strategy(name: str, space: TaskSpace, fields: FieldMaker, engine: Engin
         from economic_index.labelling.candidates import EmbeddingCandidates
 
         # The local engine has read the conversations already; another engine gets a reader of its own.
-        return Shortlist(space, EmbeddingCandidates(engine if isinstance(engine, LocalEngine) else LocalEngine(space)))
+        return Shortlist(
+            space, EmbeddingCandidates(engine if isinstance(engine, LocalEngine) else LocalEngine(space))
+        )
     raise UserError(f"vars.strategy is {name!r}; use one of {', '.join(STRATEGIES)}.")
 
 

@@ -78,7 +78,9 @@ class FieldMaker:
         """A question about tasks with these options; ``name`` identifies the option list."""
         order = order_of(conversation, name)
         return self._once(
-            f"{TASK}/{name}", order, lambda: _shuffled(Field(TASK, TASK_QUESTION, "choice", tuple(options)), order)
+            f"{TASK}/{name}",
+            order,
+            lambda: _shuffled(Field(TASK, TASK_QUESTION, "choice", tuple(options)), order),
         )
 
     def _once(self, name: str, order: int, make: Callable[[], Field]) -> Field:
@@ -109,7 +111,11 @@ class FacetRounds:
     def __init__(self, registry: Mapping[str, Facet], fields: FieldMaker) -> None:
         """Raises UserError when the registry has no usable screen."""
         screen = registry.get(SCREEN)
-        if screen is None or {option.id for option in screen.options} != {"yes", "no"} or screen.scope != "all":
+        if (
+            screen is None
+            or {option.id for option in screen.options} != {"yes", "no"}
+            or screen.scope != "all"
+        ):
             raise UserError(
                 f"facets.csv needs the facet {SCREEN!r} with scope all and the options yes and no; it is the screen."
             )
@@ -136,7 +142,9 @@ class Tree:
     def __init__(self, space: TaskSpace, fields: FieldMaker) -> None:
         """Raises UserError when the task space has no hierarchy."""
         if not space.has_hierarchy:
-            raise UserError("The strategy tree needs the table task_hierarchy; build it or use strategy: shortlist.")
+            raise UserError(
+                "The strategy tree needs the table task_hierarchy; build it or use strategy: shortlist."
+            )
         self._space = space
         self._fields = fields
 

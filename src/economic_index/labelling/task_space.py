@@ -57,7 +57,9 @@ class TaskSpace:
         """
         texts = {int(row["task_id"]): str(row["task"]) for row in tasks}
         if not texts:
-            raise UserError("The table tasks is empty; check the taxonomy seeds that ECONOMIC_INDEX_TAXONOMY names.")
+            raise UserError(
+                "The table tasks is empty; check the taxonomy seeds that ECONOMIC_INDEX_TAXONOMY names."
+            )
         majors: dict[int, set[str]] = {}
         for row in task_occupations:
             majors.setdefault(int(row["task_id"]), set()).add(str(row["soc_major_code"])[:2])
@@ -107,7 +109,9 @@ class TaskSpace:
         for row in zip(self.task_ids, self.texts, self.soc_majors, strict=True):
             digest.update(repr(row).encode("utf-8", "surrogatepass"))
         for node in self.nodes:
-            digest.update(repr((node, self.names[node], self.children[node])).encode("utf-8", "surrogatepass"))
+            digest.update(
+                repr((node, self.names[node], self.children[node])).encode("utf-8", "surrogatepass")
+            )
         return digest.digest()
 
     def path(self, task_id: str) -> tuple[str, ...]:
@@ -143,10 +147,17 @@ def _hierarchy(rows: Iterable[Mapping[str, Any]], tasks: Sequence[int]) -> _Hier
             children.setdefault(parents[own], []).append(own)
     if not names:
         return tuple(map(str, tasks)), {}, {}, {}
-    complete = sorted(placed) == list(tasks) and set(children) == set(names) and set(parents.values()) <= set(names)
+    complete = (
+        sorted(placed) == list(tasks) and set(children) == set(names) and set(parents.values()) <= set(names)
+    )
     if not complete:
         raise UserError(
             "The table task_hierarchy does not hold every task exactly once below a node; "
             "delete the folder taxonomy in the warehouse and build again."
         )
-    return tuple(sorted(tops)), {node: tuple(sorted(below)) for node, below in children.items()}, names, parents
+    return (
+        tuple(sorted(tops)),
+        {node: tuple(sorted(below)) for node, below in children.items()},
+        names,
+        parents,
+    )

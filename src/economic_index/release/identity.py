@@ -81,7 +81,8 @@ def identify(inputs: Mapping[str, Any], run: Mapping[str, Any], engine_identity:
         "window_start": text_or_open(window.get("start")),
         "window_end": text_or_open(window.get("end")),
         # Names of products and organisations are the user's own words: a release only says that there was a choice.
-        "population": f"chosen:{short_hash(parts, 8)}" if parts else "all",
+        # The sample is a population of its own: a release of it stands in nobody's way (release.ledger).
+        "population": "sample" if inputs["is_sample_input"] else f"chosen:{short_hash(parts, 8)}" if parts else "all",
         "sample_n": text_or_open(run.get("sample_n")),
         "window_status": str(inputs["window_status"]),
         "is_test_accounts": bool(inputs["is_test_accounts"]),

@@ -31,6 +31,7 @@ from economic_index.errors import RefusedError, UserError
 LEDGER_NAME = "release_ledger.jsonl"
 FIRST = "0" * 64
 OPEN = "all"
+SAMPLE = "sample"
 VERDICT_TABLE = "wall.wall_correction_verdicts"
 
 # Where the leaves of a release are shown; every other number is a function of these.
@@ -90,8 +91,13 @@ class Window:
     population: str
 
     def overlaps(self, other: Window) -> bool:
-        """Can a conversation be in both? Populations count as apart only if both are chosen and not the "
-        "same one."""
+        """Can a person's conversation be in both?
+
+        Populations count as apart only if both are chosen and not the same one; the made-up conversations of the sample
+        are nobody's, so a release of them overlaps with nothing.
+        """
+        if SAMPLE in (self.population, other.population):
+            return False
         apart = OPEN not in (self.population, other.population) and self.population != other.population
         before = OPEN not in (self.end, other.start) and _instant(self.end) <= _instant(other.start)
         after = OPEN not in (other.end, self.start) and _instant(other.end) <= _instant(self.start)

@@ -117,6 +117,10 @@ def publish(
             return _publish_again(folder, tables, facts, rows, corrects)
         window = ledger.window_of(facts)
         ledger.refuse_window(rows, release_id, window, corrects)
+        # Imported here: private_release builds on this module's ledger.
+        from economic_index.release.private_release import refuse_beside_dp
+
+        refuse_beside_dp(into, window)
         if corrects is not None:
             refuse_tampered(into / corrects, rows)
             old = read_release(into / corrects).tables

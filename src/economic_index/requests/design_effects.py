@@ -7,6 +7,7 @@ unit are spread over accounts, so it leaves the private side only as one of five
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ CLASSES = (1.0, 1.5, 2.0, 3.0, 5.0)
 REPLICATES = 200
 BLOCK = 20
 SEED = 20_250_210
-FEWEST_CONVERSATIONS = 15
 
 SCHEMA = pa.schema([("family", pa.string()), ("unit", pa.string()), ("design_effect_class", pa.float64())])
 
@@ -60,40 +60,59 @@ def to_class(effect: float) -> float:
 
 
 def design_effect_table(facts: Any, published: Any, allocation: Any) -> pa.Table:
-    """The dbt model ``design_effect_classes``: relations in, ``SCHEMA`` out, ordered by family and unit.
+    """The dbt model ``design_effect_classes``: DuckDB relations in, ``SCHEMA`` out, ordered by family and
+    unit.
 
     Args:
-        facts: account_key, task_id, collaboration_pattern of classified conversations.
-        published: task_id of published tasks; nothing else is looked at.
+        facts: account_key, task_id, collaboration_pattern, outcome.
+        published: task_id, status; only conversations of published tasks are looked at.
         allocation: task_id, onet_soc_code, soc_major_code, n_holders.
     """
-    from scipy.sparse import coo_matrix
-
-    tasks = {int(row[0]): place for place, row in enumerate(sorted(published.fetchall()))}
-    rows = [(a or "", tasks[int(t)], p) for a, t, p in facts.fetchall() if int(t) in tasks]
+    listed = published.filter("status = 'published'").project("task_id").fetchall()
+    tasks = {task_id: place for place, task_id in enumerate(sorted(int(row[0]) for row in listed))}
+    cells = facts.filter("outcome = 'classified'").aggregate(
+        "coalesce(account_key, '') as account, task_id, "
+        "coalesce(collaboration_pattern, 'not_attributed') as pattern, count(*) as n"
+    )
+    rows = sorted((a, tasks[int(t)], p, int(n)) for a, t, p, n in cells.fetchall() if int(t) in tasks)
     if not rows:
         return SCHEMA.empty_table()
-    accounts = {key: place for place, key in enumerate(sorted({row[0] for row in rows}))}
-    by_account = np.array([accounts[row[0]] for row in rows])
-    ones = np.ones(len(rows))
-    shape = (len(accounts), len(tasks))
-    counts = coo_matrix((ones, (by_account, np.array([row[1] for row in rows]))), shape=shape).tocsr()
-    names = {place: str(task_id) for task_id, place in tasks.items()}
-    found = {("task", names[place]): effect for place, effect in enumerate(design_effects(counts))}
-    pairs = [row for row in allocation.fetchall() if int(row[0]) in tasks]
-    for family, column in (("occupation", 1), ("soc_major_group", 2)):
-        units = {code: place for place, code in enumerate(sorted({str(row[column]) for row in pairs}))}
-        cells = ([tasks[int(r[0])] for r in pairs], [units[str(r[column])] for r in pairs])
-        split = coo_matrix(([1 / int(r[3]) for r in pairs], cells), shape=(len(tasks), len(units))).tocsr()
-        found |= {(family, code): e for code, e in zip(units, design_effects(counts, split), strict=True)}
-    patterns = {name: place for place, name in enumerate(sorted({row[2] or "none" for row in rows}))}
-    cells_of = np.array([patterns[row[2] or "none"] for row in rows])
-    by_pattern = coo_matrix((ones, (by_account, cells_of)), shape=(len(accounts), len(patterns))).tocsr()
-    enough = np.asarray(by_pattern.sum(axis=0)).ravel() >= FEWEST_CONVERSATIONS
-    found |= {
-        ("collaboration_pattern", name): effect
-        for (name, place), effect in zip(patterns.items(), design_effects(by_pattern), strict=True)
-        if enough[place]
+    accounts = _places(row[0] for row in rows)
+    by_account = [accounts[row[0]] for row in rows]
+    n = [row[3] for row in rows]
+    counts = _sparse(n, by_account, [row[1] for row in rows], len(accounts), len(tasks))
+    found = {
+        ("task", str(task_id)): effect for task_id, effect in zip(tasks, design_effects(counts), strict=True)
     }
+    held = allocation.project("task_id, onet_soc_code, soc_major_code, n_holders").fetchall()
+    pairs = sorted(row for row in held if int(row[0]) in tasks)
+    for family, column in (("occupation", 1), ("soc_major_group", 2)):
+        units = _places(str(row[column]) for row in pairs)
+        split = _sparse(
+            [1 / int(row[3]) for row in pairs],
+            [tasks[int(row[0])] for row in pairs],
+            [units[str(row[column])] for row in pairs],
+            len(tasks),
+            len(units),
+        )
+        effects = design_effects(counts, split)
+        found |= {(family, code): effect for code, effect in zip(units, effects, strict=True)}
+    patterns = _places(row[2] for row in rows)
+    by_pattern = _sparse(n, by_account, [patterns[row[2]] for row in rows], len(accounts), len(patterns))
+    effects = design_effects(by_pattern)
+    found |= {("collaboration_pattern", name): effect for name, effect in zip(patterns, effects, strict=True)}
     ordered = sorted((family, unit, to_class(float(effect))) for (family, unit), effect in found.items())
     return pa.table([list(column) for column in zip(*ordered, strict=True)], schema=SCHEMA)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(sorted(set(names)))}
+
+
+def _sparse(
+    values: Sequence[float], rows: Sequence[int], columns: Sequence[int], n_rows: int, n_columns: int
+) -> Any:
+    from scipy.sparse import coo_matrix
+
+    data = np.asarray(values, dtype=np.float64)
+    return coo_matrix((data, (rows, columns)), shape=(n_rows, n_columns)).tocsr()

@@ -7,8 +7,7 @@ assignment leaves the private side, and both sides are counted from tasks that p
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,7 @@ ASSIGNMENTS = ("nearest", "majority")
 LEVELS = ("task", "occupation", "soc_major_group")
 MOST_CONVERSATIONS = 50_000
 MOST_CLUSTERS = 2_000
+READ_ROWS = 512
 FLOOR_CONVERSATIONS = 15
 FLOOR_ACCOUNTS = 5
 SEED = 20_250_210
@@ -159,11 +159,15 @@ def reconstruction_table(
     allocation: Any,
     encode: Callable[[Sequence[str]], Vectors] | None = None,
 ) -> pa.Table:
-    """The dbt model ``reconstruction_scores``: relations in, ``SCHEMA`` out; values rounded to two decimals.
+    """The dbt model ``reconstruction_scores``: DuckDB relations in, ``SCHEMA`` out.
+
+    Correlations are rounded to two decimals, errors to four.
 
     Args:
-        conversations: conversation_id, messages (list of role and content).
-        facts: conversation_id, account_key, task_id of classified conversations.
+        conversations: conversation_id, messages (list of role and content); read in a stream.
+        facts: conversation_id, account_key, task_id, outcome; at most 50,000 classified ones are taken, by
+        the
+            digest of their id.
         tasks: task_id, task.
         allocation: task_id, onet_soc_code, soc_major_code, n_holders.
         encode: texts to unit vectors; the cached MiniLM by default.
@@ -172,52 +176,50 @@ def reconstruction_table(
         from economic_index.embeddings import encode as encode_cached
 
         encode = encode_cached
-    facts_by_id = {row[0]: (row[1] or "", int(row[2])) for row in facts.fetchall()}
-    chosen = sorted(facts_by_id, key=lambda name: hashlib.md5(name.encode()).digest())[:MOST_CONVERSATIONS]
-    task_rows = sorted((int(task_id), str(text)) for task_id, text in tasks.fetchall())
-    place = {task_id: position for position, (task_id, _) in enumerate(task_rows)}
-    chosen = [name for name in chosen if facts_by_id[name][1] in place]
-    if len(chosen) < 2 * min(MEAN_SIZES):
+    classified = (
+        facts.filter("outcome = 'classified'").order("md5(conversation_id)").limit(MOST_CONVERSATIONS)
+    )
+    sampled = classified.project("conversation_id, account_key, task_id").fetchall()
+    known = {name: (account or "", int(task_id)) for name, account, task_id in sampled}
+    listed = sorted((int(task_id), str(text)) for task_id, text in tasks.project("task_id, task").fetchall())
+    place = {task_id: position for position, (task_id, _) in enumerate(listed)}
+    known = {name: fact for name, fact in known.items() if fact[1] in place}
+    if len(known) < 2 * min(MEAN_SIZES):
         return SCHEMA.empty_table()
-    labelled = _labelled(conversations, facts_by_id, chosen, place, encode)
-    pairs = _allocation(allocation, place, encode([text for _, text in task_rows]))
-    rows = [
-        (level, size, how, a.n_direct, a.n_clusters, a.n_both)
-        + tuple(_rounded(value, 2) for value in (a.pearson, a.spearman, a.kendall))
-        + (_rounded(a.mean_squared_error, 4),)
-        for level, size, how, a in scores(labelled, pairs)
-    ]
+    texts = _texts(conversations, known)
+    names = [name for name in known if name in texts]
+    accounts = {key: number for number, key in enumerate(sorted({known[name][0] for name in names}))}
+    labelled = Labelled(
+        np.array([accounts[known[name][0]] for name in names], dtype=np.int64),
+        np.array([place[known[name][1]] for name in names], dtype=np.int64),
+        encode([texts[name] for name in names]),
+    )
+    pairs = _allocation(allocation, place, encode([text for _, text in listed]))
+    rows = []
+    for level, size, how, a in scores(labelled, pairs):
+        correlations = [_rounded(value, 2) for value in (a.pearson, a.spearman, a.kendall)]
+        error = _rounded(a.mean_squared_error, 4)
+        rows.append((level, size, how, a.n_direct, a.n_clusters, a.n_both, *correlations, error))
     return pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
 
 
-def _labelled(
-    conversations: Any,
-    facts: dict[str, tuple[str, int]],
-    chosen: Sequence[str],
-    place: dict[int, int],
-    encode: Callable[[Sequence[str]], Vectors],
-) -> Labelled:
+def _texts(conversations: Any, wanted: Mapping[str, object]) -> dict[str, str]:
+    """What the encoder reads of each wanted conversation: the text that labelling has embedded already."""
     from economic_index.engines.local.features import reading_text
 
-    wanted = set(chosen)
     texts: dict[str, str] = {}
-    for name, messages in conversations.fetchall():
-        if name in wanted:
-            turns = tuple(Message(m["role"], m["content"]) for m in messages)
-            texts[name] = reading_text(Conversation(name, turns))
-    chosen = [name for name in chosen if name in texts]
-    accounts = {key: number for number, key in enumerate(sorted({facts[name][0] for name in chosen}))}
-    return Labelled(
-        np.array([accounts[facts[name][0]] for name in chosen], dtype=np.int64),
-        np.array([place[facts[name][1]] for name in chosen], dtype=np.int64),
-        encode([texts[name] for name in chosen]),
-    )
+    relation = conversations.project("conversation_id, messages")
+    while rows := relation.fetchmany(READ_ROWS):
+        for name, messages in rows:
+            if name in wanted:
+                turns = tuple(Message(m["role"], m["content"]) for m in messages)
+                texts[name] = reading_text(Conversation(name, turns))
+    return texts
 
 
-def _allocation(relation: Any, place: dict[int, int], vectors: Vectors) -> Allocation:
-    rows = sorted(
-        (place[int(t)], str(o), str(g), int(h)) for t, o, g, h in relation.fetchall() if int(t) in place
-    )
+def _allocation(relation: Any, place: Mapping[int, int], vectors: Vectors) -> Allocation:
+    listed = relation.project("task_id, onet_soc_code, soc_major_code, n_holders").fetchall()
+    rows = sorted((place[int(t)], str(o), str(g), int(h)) for t, o, g, h in listed if int(t) in place)
     occupations = {code: number for number, code in enumerate(sorted({row[1] for row in rows}))}
     groups = {code: number for number, code in enumerate(sorted({row[2] for row in rows}))}
     return Allocation(

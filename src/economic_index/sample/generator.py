@@ -522,7 +522,7 @@ class Generator:
             account = draw.weighted(self.accounts, self.account_weights)
         if row.kind == "request" and draw.chance(MISSING_ACCOUNT):
             account = None
-        identifier = f"conv-{draw.token(16)}"
+        identifier = f"sample-{draw.token(16)}"
         return replace(row, started_at=moment, order=moment, account=account, conversation_id=identifier)
 
     def _work(self, index: int) -> Row:
@@ -605,7 +605,7 @@ class Generator:
             outcome="duplicate",
             started_at=moment,
             order=moment + 1,
-            conversation_id=f"conv-{self.draw.token(16)}",
+            conversation_id=f"sample-{self.draw.token(16)}",
         )
 
     def _broken(self, index: int, others: Sequence[Row]) -> Row:
@@ -647,8 +647,8 @@ class Generator:
             ("missing_timestamp", lambda row, _: replace(row, started_at=None)),
             ("missing_conversation_id", lambda row, _: replace(row, conversation_id=None)),
             ("missing_conversation_id", lambda row, _: replace(row, conversation_id="   ")),
-            ("bad_conversation_id", lambda row, _: replace(row, conversation_id="conv-\n0001")),
-            ("bad_conversation_id", lambda row, _: replace(row, conversation_id="conv-" + "9" * 300)),
+            ("bad_conversation_id", lambda row, _: replace(row, conversation_id="sample-\n0001")),
+            ("bad_conversation_id", lambda row, _: replace(row, conversation_id="sample-" + "9" * 300)),
             ("too_large", long_text(1_100_000)),
             ("wrong_type", column("input_tokens", -5)),
             ("wrong_type", column("product", "p" * 300)),

@@ -47,7 +47,9 @@ def read_labelled(conversations: Path, labels: Sequence[Path]) -> Labelled:
     for number, row in enumerate(read_lines(conversations), 1):
         conversation = conversation_of(row, conversations, number)
         if conversation.conversation_id in known:
-            raise UserError(f"Row {number} of {conversations} repeats a conversation_id; every id must stand once.")
+            raise UserError(
+                f"Row {number} of {conversations} repeats a conversation_id; every id must stand once."
+            )
         known[conversation.conversation_id] = conversation
     annotators: dict[str, dict[str, Truth]] = {}
     for path in labels:
@@ -56,7 +58,9 @@ def read_labelled(conversations: Path, labels: Sequence[Path]) -> Labelled:
     wanted = {name for truths in annotators.values() for name in truths}
     kept = tuple(conversation for name, conversation in known.items() if name in wanted)
     if not kept:
-        raise UserError(f"There is no label for any conversation of {conversations}; name a file with labels.")
+        raise UserError(
+            f"There is no label for any conversation of {conversations}; name a file with labels."
+        )
     return Labelled(kept, annotators)
 
 
@@ -65,7 +69,9 @@ def _read_labels(path: Path, known: Mapping[str, Conversation], conversations: P
     for number, row in enumerate(read_lines(path), 1):
         name = row.get("conversation_id")
         if not isinstance(name, str) or name not in known:
-            raise UserError(f"Row {number} of {path} labels a conversation that {conversations} does not have.")
+            raise UserError(
+                f"Row {number} of {path} labels a conversation that {conversations} does not have."
+            )
         if name in found:
             raise UserError(f"Row {number} of {path} repeats a conversation_id; every id must stand once.")
         found[name] = _truth(row, path, number)

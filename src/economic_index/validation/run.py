@@ -98,7 +98,12 @@ def predict(
     for (conversation, facet), answer in zip(rest, ask(engine, ledger, requests), strict=True):
         options = answer.values[facet.name].options if answer.status == "ok" else ()
         rows += [
-            {"conversation_id": conversation.conversation_id, "facet": facet.name, "status": answer.status, "option_id": o}
+            {
+                "conversation_id": conversation.conversation_id,
+                "facet": facet.name,
+                "status": answer.status,
+                "option_id": o,
+            }
             for o in options or (None,)
         ]
     return predictions(rows, space)
@@ -126,7 +131,11 @@ def _prediction(facets: Mapping[str, list[str]], space: TaskSpace) -> Prediction
         majors,
         one("collaboration_pattern"),
         frozenset(facets["skill"]) if "skill" in facets else None,
-        {use: facets[f"{use}_use"][0] for use in ("work", "coursework", "personal") if facets.get(f"{use}_use")},
+        {
+            use: facets[f"{use}_use"][0]
+            for use in ("work", "coursework", "personal")
+            if facets.get(f"{use}_use")
+        },
     )
 
 
@@ -175,14 +184,25 @@ def evaluate(
 
 def _levels(name: str, cases: Sequence[Case], space: TaskSpace, baselines: _Baselines) -> list[Level]:
     found = [
-        _choice("screen", name, [c for c in cases if c.truths[0].occupational], _screen_truth, _screen_guess, baselines),
+        _choice(
+            "screen",
+            name,
+            [c for c in cases if c.truths[0].occupational],
+            _screen_truth,
+            _screen_guess,
+            baselines,
+        ),
         *_soc_levels(name, cases, baselines),
     ]
     with_pattern = [c for c in cases if c.truths[0].pattern]
-    found.append(_choice("pattern", name, with_pattern, _pattern_truth, _pattern_guess, baselines, _pattern_accepted))
+    found.append(
+        _choice("pattern", name, with_pattern, _pattern_truth, _pattern_guess, baselines, _pattern_accepted)
+    )
     inside = [c for c in with_pattern if c.predicted.screen == "yes"]
     found.append(
-        _choice("pattern_screened_in", name, inside, _pattern_truth, _pattern_guess, baselines, _pattern_accepted)
+        _choice(
+            "pattern_screened_in", name, inside, _pattern_truth, _pattern_guess, baselines, _pattern_accepted
+        )
     )
     found.append(_skills(name, [c for c in cases if c.truths[0].skills is not None]))
     for use in ("work", "coursework", "personal"):
@@ -227,7 +247,9 @@ def _major_truth(case: Case) -> str:
 
 def _major_guess(case: Case) -> str:
     majors = case.predicted.soc_majors
-    return next((group for group in majors if group in case.accepted_majors), majors[0] if majors else NO_ANSWER)
+    return next(
+        (group for group in majors if group in case.accepted_majors), majors[0] if majors else NO_ANSWER
+    )
 
 
 def _major_accepted(case: Case, guess: str) -> bool:
@@ -243,9 +265,7 @@ def _soc_levels(name: str, cases: Sequence[Case], baselines: _Baselines) -> list
     ]
 
 
-def _tree_levels(
-    name: str, cases: Sequence[Case], space: TaskSpace, baselines: _Baselines
-) -> list[Level]:
+def _tree_levels(name: str, cases: Sequence[Case], space: TaskSpace, baselines: _Baselines) -> list[Level]:
     def node(task: str | None, depth: int) -> str:
         if task is None or (task not in space.position and task != NONE):
             return NO_ANSWER
@@ -317,7 +337,9 @@ def _skills(annotator: str, cases: Sequence[Case]) -> Level:
 class _Baselines:
     """What a reader that learned nothing, or learned from the very labels it is scored on, would reach."""
 
-    def __init__(self, conversations: Sequence[Conversation], space: TaskSpace, encode: Encode | None) -> None:
+    def __init__(
+        self, conversations: Sequence[Conversation], space: TaskSpace, encode: Encode | None
+    ) -> None:
         self._row = {c.conversation_id: row for row, c in enumerate(conversations)}
         self._vectors: Any = None
         self._nearest: list[int] = []
@@ -415,7 +437,9 @@ def _pair(one: str, a: Mapping[str, Truth], other: str, b: Mapping[str, Truth]) 
     skills = [n for n in both if a[n].skills is not None and b[n].skills is not None]
     scores["skills"] = (
         len(skills),
-        set_metrics([frozenset(a[n].skills or ()) for n in skills], [frozenset(b[n].skills or ()) for n in skills]),
+        set_metrics(
+            [frozenset(a[n].skills or ()) for n in skills], [frozenset(b[n].skills or ()) for n in skills]
+        ),
     )
     return [
         {

@@ -61,7 +61,9 @@ def choice_metrics(
     return found
 
 
-def bootstrap(score: Callable[[Codes, Codes, int], float], true: Codes, guessed: Codes, n_labels: int) -> Metric:
+def bootstrap(
+    score: Callable[[Codes, Codes, int], float], true: Codes, guessed: Codes, n_labels: int
+) -> Metric:
     """``score`` with its percentile interval over ``RESAMPLES`` draws of conversations, always the same draws."""
     random = np.random.default_rng(SEED)
     value = score(true, guessed, n_labels)
@@ -111,7 +113,9 @@ def set_metrics(truth: Sequence[frozenset[str]], guess: Sequence[frozenset[str]]
         return {}
     names = sorted(set().union(*truth, *guess))
     true = np.array([[name in labels for name in names] for labels in truth]).reshape(len(truth), len(names))
-    guessed = np.array([[name in labels for name in names] for labels in guess]).reshape(len(truth), len(names))
+    guessed = np.array([[name in labels for name in names] for labels in guess]).reshape(
+        len(truth), len(names)
+    )
     random = np.random.default_rng(SEED)
     draws = random.integers(0, len(truth), size=(RESAMPLES, len(truth)))
     value = _set_scores(true, guessed)

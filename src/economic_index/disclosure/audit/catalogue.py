@@ -241,6 +241,26 @@ MARTS: dict[str, Mart] = {
         shares=_interval("share_of_country"),
         texts={"country_code": "countries", "collaboration_pattern": "patterns", "label": "pattern_labels"},
     ),
+    "reconstruction": _mart(
+        "level mean_cluster_size assignment",
+        other="n_units_direct n_units_clusters n_units_both correlation_pearson correlation_spearman "
+        "correlation_kendall mean_squared_error",
+        texts={"level": "share_families", "assignment": "assignments", "status": "statuses"},
+        measured=False,
+    ),
+    "design_effects": _mart(
+        "family unit",
+        other="design_effect_class",
+        texts={"family": "share_families", "unit": "share_units"},
+        measured=False,
+    ),
+    "validation_accuracy": _mart(
+        "item",
+        other="n_readings_at_least acceptable_percent acceptable_percent_lower acceptable_percent_upper "
+        "agreement_percent agreement_kappa",
+        texts={"item": "validation_items", "status": "statuses"},
+        measured=False,
+    ),
     "outcome_totals": _mart(
         "outcome",
         other="position",

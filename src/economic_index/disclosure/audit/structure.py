@@ -31,6 +31,9 @@ TABLES_THAT_MAY_BE_EMPTY = frozenset(
         "category_collaboration_usage",
         "geography_category_usage",
         "geography_collaboration_usage",
+        "reconstruction",
+        "design_effects",
+        "validation_accuracy",
     )
 )
 # A node name is made of the words of public task texts: nothing that looks like an address, a number or a
@@ -44,6 +47,8 @@ _SHAPES = {
     ),
     "node_ids": re.compile(r"[A-Za-z0-9_.|:-]{1,64}"),
     "node_names": _NAME_SHAPE,
+    "share_units": re.compile(r"[a-z_]{1,20}|\d{1,10}|\d{2}-\d{4}\.\d{2}"),
+    "validation_items": re.compile(r"[a-z_]{1,30}"),
     "level_names": re.compile(r"all|top|middle|base|level_\d+"),
     "paper_sections": re.compile(r"[A-G0-9](\.\d+)*"),
 }
@@ -101,6 +106,8 @@ _LITERALS = {
         "is_sample_taxonomy",
     },
     "bases": {"published_tasks", "classified"},
+    "share_families": {"task", "occupation", "soc_major_group", "collaboration_pattern"},
+    "assignments": {"nearest", "majority"},
     "engines": {"local", "anthropic", "replay"},
     "strategies": {"tree", "shortlist", "compact", "dwa"},
     "window_statuses": {"published", "withheld"},

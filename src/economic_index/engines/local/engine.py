@@ -73,7 +73,9 @@ class LocalEngine:
         if known is not None and known[0] is asked:
             return known[1]
         parts = sorted((o.id, o.text, o.description) for o in asked.options)
-        digest = sha256(repr((asked.name, asked.question, asked.answer_type, parts)).encode("utf-8", "replace"))
+        digest = sha256(
+            repr((asked.name, asked.question, asked.answer_type, parts)).encode("utf-8", "replace")
+        )
         if asked.name == TASK_FIELD and self.space is not None:
             digest.update(self.space.fingerprint)
         self._fields[id(asked)] = (asked, digest.digest())
@@ -100,7 +102,10 @@ class LocalEngine:
             for start in range(0, len(contents), BLOCK):
                 part = contents[start : start + BLOCK]
                 about_tasks = any(
-                    asked.name == TASK_FIELD for c in part for p in by_content[c] for asked in requests[p].fields
+                    asked.name == TASK_FIELD
+                    for c in part
+                    for p in by_content[c]
+                    for asked in requests[p].fields
                 )
                 known = self._read([requests[by_content[c][0]].conversation for c in part], about_tasks)
                 for content in part:
@@ -130,7 +135,9 @@ class LocalEngine:
         return self._index
 
     def _read(self, conversations: Sequence[Conversation], about_tasks: bool) -> dict[str, _Known]:
-        known = {c.content_hash: self._kept[c.content_hash] for c in conversations if c.content_hash in self._kept}
+        known = {
+            c.content_hash: self._kept[c.content_hash] for c in conversations if c.content_hash in self._kept
+        }
         unread = [c for c in conversations if c.content_hash not in known]
         if unread:
             reading = self.read_conversations(unread)
@@ -146,7 +153,10 @@ class LocalEngine:
 
     def _score(self, conversations: Sequence[Conversation], known: Sequence[_Known]) -> None:
         group = np.stack([k.reading.heads["soc_major"][k.row] for k in known])
-        raw, task = np.stack([k.reading.raw[k.row] for k in known]), np.stack([k.reading.task[k.row] for k in known])
+        raw, task = (
+            np.stack([k.reading.raw[k.row] for k in known]),
+            np.stack([k.reading.task[k.row] for k in known]),
+        )
         scores = self.task_index().score(conversations, Reading({"soc_major": group}, raw, task))
         for row, held in enumerate(known):
             held.scores, held.scores_row = scores, row
@@ -178,7 +188,9 @@ class LocalEngine:
             ]
             picked.sort(key=lambda pair: (-pair[1], pair[0]))
             return Chosen(tuple(n for n, _ in picked), tuple(round(p, 4) for _, p in picked))
-        pairs = [(float(p), name) for name, p in zip(head.classes, probabilities, strict=True) if name in offered]
+        pairs = [
+            (float(p), name) for name, p in zip(head.classes, probabilities, strict=True) if name in offered
+        ]
         return _best(pairs)
 
     def _task(self, asked: Field, known: _Known) -> Chosen:
@@ -190,10 +202,14 @@ class LocalEngine:
         for option in asked.options:
             if option.id in index.node_position:
                 column = index.node_position[option.id]
-                places.append((option.id, float(scores.sharp_nodes[row, column]), float(scores.nodes[row, column])))
+                places.append(
+                    (option.id, float(scores.sharp_nodes[row, column]), float(scores.nodes[row, column]))
+                )
             elif option.id in index.space.position:
                 column = index.space.position[option.id]
-                places.append((option.id, float(scores.sharp_tasks[row, column]), float(scores.tasks[row, column])))
+                places.append(
+                    (option.id, float(scores.sharp_tasks[row, column]), float(scores.tasks[row, column]))
+                )
         offers_none = any(option.id == NONE for option in asked.options)
         total = sum(plain for _, _, plain in places)
         if offers_none and (not places or float(scores.nearest[row]) < NOTHING_RESEMBLES):
@@ -209,7 +225,9 @@ class LocalEngine:
         similar = vectors @ known.reading.raw[known.row]
         if asked.answer_type == "multi":
             order = np.argsort(-similar, kind="stable")
-            picked = [(asked.options[i].id, float(similar[i])) for i in order if similar[i] >= ZERO_SHOT_MULTI]
+            picked = [
+                (asked.options[i].id, float(similar[i])) for i in order if similar[i] >= ZERO_SHOT_MULTI
+            ]
             return Chosen(tuple(n for n, _ in picked), tuple(round(min(1.0, s), 4) for _, s in picked))
         weights = np.exp((similar - similar.max()) / ZERO_SHOT_SPREAD)
         return _best([(float(w), option.id) for w, option in zip(weights, asked.options, strict=True)])

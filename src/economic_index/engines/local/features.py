@@ -28,7 +28,9 @@ CHARACTERS = 6_000
 #: people paste, and a count that grows with a pasted book says nothing about what is asked.
 HEAD_CHARACTERS = 300
 TAIL_CHARACTERS = 200
-LONGEST_FIRST, LONGEST_LATER, LONGEST_LAST, LONGEST_ANSWER = 300, 200, 150, 150
+LONGEST_FIRST, LONGEST_LATER, LONGEST_LAST = 300, 200, 150
+#: An answer that was not recorded counts as a long one, as most are: its absence says nothing of the request.
+SHORTEST_ANSWER, LONGEST_ANSWER = 40, 150
 HASH_BITS = 13
 STYLE_BITS = 12
 
@@ -194,7 +196,9 @@ _MARKS: dict[str, re.Pattern[str]] = {
         r"warning:|Segmentation"
     ),
     "shell": re.compile(r"^\s*[$#>] \w|\b(?:sudo|pip|npm|git|docker|apt|kubectl|cd|ls)\s", re.M),
-    "maths": re.compile(r"\\(?:frac|sqrt|int|sum|begin|cdot|le|ge|in)\b|\$[^$]{1,80}\$|\b[a-z]\s?\^\s?\d|[=<>≤≥]\s?\d|[∫∑√π∞≠±²³]"),
+    "maths": re.compile(
+        r"\\(?:frac|sqrt|int|sum|begin|cdot|le|ge|in)\b|\$[^$]{1,80}\$|\b[a-z]\s?\^\s?\d|[=<>≤≥]\s?\d|[∫∑√π∞≠±²³]"
+    ),
     "digits": re.compile(r"\d+"),
     "question": re.compile(r"[?？؟]"),
     "bullet": re.compile(r"^\s*(?:[-*•]|\d+[.)])\s", re.M),
@@ -211,6 +215,57 @@ _SCRIPTS: dict[str, re.Pattern[str]] = {
     "kana_hangul": re.compile(r"[\u3040-\u30ff\uac00-\ud7af]"),
     "other_script": re.compile(r"[\u0370-\u03ff\u0590-\u0e7f]"),
 }
+
+
+def _ends(turn: str) -> str:
+    if len(turn) <= HEAD_CHARACTERS + TAIL_CHARACTERS:
+        return turn
+    return f"{turn[:HEAD_CHARACTERS]}\n{turn[-TAIL_CHARACTERS:]}"
+
+
+def _marks_of(text: str) -> list[float]:
+    lowered = text.lower()
+    cues = [
+        len(spaced.findall(lowered)) + len(unspaced.findall(lowered))
+        for spaced, unspaced in _CUE_PATTERNS.values()
+    ]
+    return [math.log1p(count) for count in (*cues, *(len(p.findall(text)) for p in _MARKS.values()))]
+
+
+_MARK_NAMES = (*_CUES, *_MARKS)
+#: Names of the dense columns, in order.
+MARK_NAMES: tuple[str, ...] = (
+    *(f"first_{name}" for name in _MARK_NAMES),
+    *(f"later_{name}" for name in _MARK_NAMES),
+    *(f"open_{name}" for name in _CUES),
+    *_SCRIPTS,
+    "log_characters_first",
+    "log_characters_later",
+    "log_characters_last",
+    "log_characters_assistant",
+    "user_turns",
+    "one_user_turn",
+    "ends_with_user",
+    "first_ends_with_question",
+    "last_ends_with_question",
+    "assistant_fence",
+    "assistant_question",
+    "assistant_bullet",
+    "long_paste",
+)
+OPENING_CHARACTERS = 60
+_TURNS = ("user_turns", "one_user_turn", "ends_with_user", "long_paste")
+#: Columns that say what is asked and how: no scripts (in which language somebody writes says nothing of whether it is
+#: work), no lengths, no turns.
+CUES: tuple[int, ...] = tuple(
+    i for i, name in enumerate(MARK_NAMES) if name not in (*_SCRIPTS, *_TURNS) and not name.startswith("log_")
+)
+#: Cues, lengths, the number of turns, and whether the person has the last word after an answer.
+HABITS: tuple[int, ...] = tuple(
+    i
+    for i, name in enumerate(MARK_NAMES)
+    if i in CUES or name.startswith("log_") or name in ("user_turns", "ends_with_user")
+)
 
 
 def _ends(turn: str) -> str:
@@ -281,10 +336,10 @@ def marks(conversation: Conversation) -> NDArray[np.float32]:
         math.log1p(min(len(turns[0]), LONGEST_FIRST)),
         math.log1p(min(len(later), LONGEST_LATER)),
         math.log1p(min(len(last), LONGEST_LAST)),
-        math.log1p(min(len(answer), LONGEST_ANSWER)),
+        math.log1p(min(max(len(answer), SHORTEST_ANSWER), LONGEST_ANSWER) if answer else LONGEST_ANSWER),
         math.log2(len(turns)),
         float(len(turns) == 1),
-        float(conversation.messages[-1].role == "user"),
+        float(conversation.messages[-1].role == "user" and bool(answer)),
         float(first.rstrip()[-1:] in "?？؟"),
         float(last.rstrip()[-1:] in "?？؟" and bool(last)),
         float("```" in answer),

@@ -12,9 +12,9 @@ from economic_index import embeddings
 from economic_index.conversation import Conversation
 from economic_index.engines.local.artefact import Artefact, Columns, dense_columns
 from economic_index.engines.local.features import (
+    CUES,
+    HABITS,
     HASH_BITS,
-    LENGTH_FREE,
-    SCRIPT_FREE,
     STYLE_BITS,
     hashed,
     marks,
@@ -56,8 +56,8 @@ def columns(raw: RawFeatures, artefact: Artefact) -> Columns:
         "topic": raw.topic,  # type: ignore[dict-item]
         "style": raw.style,  # type: ignore[dict-item]
         "marks": dense,
-        "habits": dense[:, SCRIPT_FREE],
-        "cues": dense[:, LENGTH_FREE],
+        "habits": dense[:, HABITS],
+        "cues": dense[:, CUES],
     }
 
 

@@ -35,7 +35,6 @@ class Example:
     skills: tuple[str, ...] | None
     task: str
     uses: Mapping[str, str]
-    language: str = "en"
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
@@ -101,10 +100,16 @@ def labels_of(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]
     if occupational not in (None, "yes", "no"):
         raise wrong("occupational", "yes or no")
     majors = row.get("soc_major") or []
-    if not isinstance(majors, list) or any(not isinstance(m, str) or len(m) != 2 or not m.isdigit() for m in majors):
+    if not isinstance(majors, list) or any(
+        not isinstance(m, str) or len(m) != 2 or not m.isdigit() for m in majors
+    ):
         raise wrong("soc_major", "a list of 2-digit SOC major groups as text")
     pattern, accepted = row.get("pattern"), row.get("pattern_ok") or []
-    if pattern not in (None, *PATTERNS) or not isinstance(accepted, list) or not set(accepted) <= set(PATTERNS):
+    if (
+        pattern not in (None, *PATTERNS)
+        or not isinstance(accepted, list)
+        or not set(accepted) <= set(PATTERNS)
+    ):
         raise wrong("pattern", ", ".join(PATTERNS))
     skills = row.get("skills")
     if skills is not None and (not isinstance(skills, list) or any(not isinstance(s, str) for s in skills)):
@@ -123,11 +128,6 @@ def labels_of(row: Mapping[str, Any], path: Path, number: int) -> dict[str, Any]
     }
 
 
-def language_of(row: Mapping[str, Any]) -> str:
-    """The language a row names (``language`` or ``lang``); English where it names none."""
-    return str(row.get("language") or row.get("lang") or "en")
-
-
 def skill_id(name: str) -> str:
     """``Reading comprehension`` as the registry's option id ``reading_comprehension``."""
     return "_".join(name.lower().split())
@@ -141,7 +141,7 @@ def shipped_examples(folder: Path = FOLDER) -> list[Example]:
 def _examples(path: Path) -> list[Example]:
     rows = read_lines(path)
     return [
-        Example(conversation_of(row, path, number), **labels_of(row, path, number), language=language_of(row))
+        Example(conversation_of(row, path, number), **labels_of(row, path, number))
         for number, row in enumerate(rows, 1)
     ]
 
@@ -155,17 +155,20 @@ def user_examples(conversations: Path, labels: Sequence[Path]) -> list[Example]:
     known = {}
     for number, row in enumerate(read_lines(conversations), 1):
         conversation = conversation_of(row, conversations, number)
-        known[conversation.conversation_id] = (conversation, language_of(row))
+        known[conversation.conversation_id] = conversation
     found = []
     for path in labels:
         for number, row in enumerate(read_lines(path), 1):
             name = row.get("conversation_id")
             if name not in known:
-                raise UserError(f"Row {number} of {path} labels a conversation that {conversations} does not have.")
-            conversation, language = known[str(name)]
-            found.append(Example(conversation, **labels_of(row, path, number), language=language))
+                raise UserError(
+                    f"Row {number} of {path} labels a conversation that {conversations} does not have."
+                )
+            found.append(Example(known[str(name)], **labels_of(row, path, number)))
     if not found:
-        raise UserError(f"There is no label for any conversation of {conversations}; name a file with labels.")
+        raise UserError(
+            f"There is no label for any conversation of {conversations}; name a file with labels."
+        )
     return found
 
 
@@ -181,7 +184,6 @@ def digest_of(examples: Iterable[Example]) -> str:
             example.skills,
             example.task,
             sorted(example.uses.items()),
-            example.language,
         )
         digest.update(f"{example.conversation.content_hash}{labels!r}".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
