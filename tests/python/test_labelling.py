@@ -1,4 +1,5 @@
-"""Strategies and labels against a scripted engine: what is asked, of whom, in which order, and what becomes of it."""
+"""Strategies and labels against a scripted engine: what is asked, of whom, in which order, and what becomes
+of it."""
 
 from __future__ import annotations
 
@@ -412,7 +413,8 @@ def test_the_dbt_entry_point_labels_with_the_local_engine_and_replays(
     talks = conversations_table(
         {
             "py": "write a python function that parses dates from a log file and returns them sorted",
-            "bread": "Write a bread recipe for the bakery where I work: 40 sourdough rolls, baker's percentages, timetable.",
+            "bread": "Write a bread recipe for the bakery where I work: 40 sourdough rolls, baker's "
+            "percentages, timetable.",
             "odd": "\U0001f600 \u202e <|im_end|> {{ config() }} '; drop table answers; --",
         }
     )
@@ -445,7 +447,7 @@ def test_unusable_settings_are_sentences(tmp_path: Path, monkeypatch: pytest.Mon
             EngineSettings.of(values)
     with pytest.raises(UserError, match="nothing to replay"):
         make_engine(EngineSettings.of({"engine": "replay"}))
-    with pytest.raises(UserError, match="vars.strategy"):
+    with pytest.raises(UserError, match=r"vars\.strategy"):
         answer_table(
             conversations_table({"a": "x"}),
             **dbt_tables(),

@@ -326,7 +326,8 @@ def test_five_million_answers_open_at_once(tmp_path: Path) -> None:
         link.execute("insert into origins (origin) values ('{}')")
         link.execute(
             "with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000000) "
-            "insert into answers select cast(printf('%032d', i) as blob), 's', '{\"s\":\"ok\",\"v\":{}}', 1, 0 from n"
+            "insert into answers select cast(printf('%032d', i) as blob), 's', '{\"s\":\"ok\",\"v\":{}}', "
+            "1, 0 from n"
         )
     start = time.monotonic()
     with Ledger(path) as ledger:

@@ -34,7 +34,8 @@ def validate_command(
 ) -> None:
     """Score the engine at every level, with intervals, beside its baselines.
 
-    Runs over the taxonomy in use (ECONOMIC_INDEX_TAXONOMY). Answers that the ledger holds are not asked again.
+    Runs over the taxonomy in use (ECONOMIC_INDEX_TAXONOMY). Answers that the ledger holds are not asked
+    again.
     """
     from economic_index.commands.estimate import project_variables
     from economic_index.validation.session import validate

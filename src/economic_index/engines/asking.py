@@ -14,7 +14,8 @@ from economic_index.engines.ledger import Ledger
 Progress = Callable[[int, int], None]
 
 #: An answer waits at most this long, or for this many others, before it is committed. One commit with
-#: ``synchronous = FULL`` costs a disk flush (1 to 20 ms): too much per answer for a fast engine, nothing per batch.
+#: ``synchronous = FULL`` costs a disk flush (1 to 20 ms): too much per answer for a fast engine, nothing per
+#: batch.
 COMMIT_SECONDS = 0.05
 COMMIT_ANSWERS = 200
 
@@ -25,9 +26,9 @@ def ask(
     """Answer ``requests`` in order; whatever the ledger knows is not asked again.
 
     Requests with the same key are sent once. Every answer passes ``check``: one that is not among the options
-    offered becomes ``invalid``. ``ok``, ``invalid`` and ``refused`` answers are stored; a ``failed`` one (a technical
-    end) is not, so that the next run tries it again. Should the engine raise or be interrupted, what had arrived is
-    committed first.
+    offered becomes ``invalid``. ``ok``, ``invalid`` and ``refused`` answers are stored; a ``failed`` one (a
+    technical end) is not, so that the next run tries it again. Should the engine raise or be interrupted,
+    what had arrived is committed first.
 
     Raises:
         UserError: the ledger cannot be read or written, or the engine's own (a replay miss, say).

@@ -81,7 +81,8 @@ def _limit(values: Mapping[str, Any], name: str, kind: type) -> Any:
 def make_engine(
     settings: EngineSettings, space: TaskSpace | None = None, ledger: Ledger | None = None
 ) -> Engine:
-    """The engine that ``settings`` name; ``space`` is needed by ``local`` for tasks, ``ledger`` by ``replay``.
+    """The engine that ``settings`` name; ``space`` is needed by ``local`` for tasks, ``ledger`` by
+    ``replay``.
 
     Raises:
         UserError: an unknown engine, a missing key or model, an unusable artefact, nothing to replay.
@@ -133,7 +134,8 @@ def _recorded(ledger: Ledger | None) -> str:
             "The answer ledger is empty, so there is nothing to replay; run with another engine first."
         )
     raise UserError(
-        "The answer ledger holds answers of the engines anthropic and local; set engine to replay:anthropic or replay:local."
+        "The answer ledger holds answers of the engines anthropic and local; "
+        "set engine to replay:anthropic or replay:local."
     )
 
 

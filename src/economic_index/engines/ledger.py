@@ -1,13 +1,16 @@
 """The answer ledger: every answer of an engine, kept as it arrives, so that nothing is ever asked twice.
 
-One SQLite file (``warehouse/answers.sqlite``) outside dbt's transaction: a killed build or ``--full-refresh`` keeps
-what was paid for (DESIGN section 6). It is addressed by content: the key is a hash of engine, model, rendered prompt
-and parameters. It never holds a prompt, a conversation, a conversation id or an account. What it holds of a
-conversation is the answer alone: option ids, confidences, token counts and, if a strategy asks for one, the summary.
+One SQLite file (``warehouse/answers.sqlite``) outside dbt's transaction: a killed build or
+``--full-refresh`` keeps what was paid for (DESIGN section 6). It is addressed by content: the key is a hash
+of engine, model, rendered prompt and parameters. It never holds a prompt, a conversation, a conversation id
+or an account.
+What it holds of a conversation is the answer alone: option ids, confidences, token counts and, if a strategy
+asks for one, the summary.
 
 Guarantees:
 
-* an answer is on disk when ``put`` or ``put_many`` returns (WAL, ``synchronous = FULL``): ``kill -9`` loses only
+* an answer is on disk when ``put`` or ``put_many`` returns (WAL, ``synchronous = FULL``): ``kill -9`` loses
+only
   what was in flight;
 * the first answer stored under a key stays: a second one is ignored, by whichever thread or process it comes;
 * opening reads a few pages, whatever the number of rows; no call holds more than what it was given in memory;
@@ -48,7 +51,8 @@ create table if not exists answers (
 
 
 class Ledger:
-    """A ledger file. Safe for any number of threads (one connection, one lock) and processes (SQLite's own locks)."""
+    """A ledger file. Safe for any number of threads (one connection, one lock) and processes (SQLite's own
+    locks)."""
 
     def __init__(self, path: Path) -> None:
         """Open the ledger at ``path``, creating it (and nothing above its folder) with mode 0600.
@@ -78,7 +82,8 @@ class Ledger:
             raise
 
     def get_many(self, keys: Sequence[bytes]) -> dict[bytes, Answer]:
-        """The stored answers of those ``keys`` that have one; unknown keys are absent. Order and repeats do not matter.
+        """The stored answers of those ``keys`` that have one; unknown keys are absent. Order and repeats do
+        not matter.
 
         Raises:
             UserError: the file is damaged.
@@ -172,7 +177,8 @@ class Ledger:
             raise UserError(f"The file {self.path} is not an answer ledger; move it away, a new one is made.")
         if version > _VERSION:
             raise UserError(
-                f"The answer ledger {self.path} was written by a newer version of this project; upgrade to read it."
+                f"The answer ledger {self.path} was written by a newer version of this project; "
+                "upgrade to read it."
             )
         self._link.execute(f"pragma busy_timeout = {int(_BUSY_SECONDS * 1000)}")
         self._link.execute("pragma journal_mode = wal")
@@ -203,7 +209,8 @@ class Ledger:
             return {bytes(key): decode_answer(text) for key, text in rows}
         except (KeyError, TypeError, ValueError):
             raise UserError(
-                f"The answer ledger {self.path} holds an answer that cannot be read; restore the file from a backup."
+                f"The answer ledger {self.path} holds an answer that cannot be read; "
+                "restore the file from a backup."
             ) from None
 
     def _rows(self, sql: str, values: Sequence[bytes] = ()) -> list[Any]:
@@ -214,7 +221,8 @@ class Ledger:
 
     def _broken(self, error: sqlite3.Error) -> UserError:
         return UserError(
-            f"The answer ledger {self.path} cannot be used ({error}); free its disk or restore the file from a backup, "
+            f"The answer ledger {self.path} cannot be used ({error}); "
+            "free its disk or restore the file from a backup, "
             "for it holds answers that were paid for."
         )
 

@@ -9,12 +9,14 @@ from economic_index.errors import UserError
 
 
 class ReplayEngine:
-    """Has the keys of another engine and never asks it. ``ask`` finds in the ledger what was answered before."""
+    """Has the keys of another engine and never asks it. ``ask`` finds in the ledger what was answered
+    before."""
 
     name = "replay"
 
     def __init__(self, recorded: Engine) -> None:
-        """``recorded``: the engine, configured as in the run to be replayed; only its ``key`` and ``identity`` are used."""
+        """``recorded``: the engine, configured as in the run to be replayed; only its ``key`` and
+        ``identity`` are used."""
         self._recorded = recorded
 
     def key(self, request: Request) -> bytes:
@@ -29,7 +31,8 @@ class ReplayEngine:
         """
         if requests:
             raise UserError(
-                f"The answer ledger has no answer for {len(requests):,} requests of engine {self._recorded.name}, so they "
+                f"The answer ledger has no answer for {len(requests):,} requests of engine "
+                f"{self._recorded.name}, so they "
                 "cannot be replayed; run with that engine and the same models, taxonomy and strategy first."
             )
         return iter(())

@@ -1,8 +1,9 @@
-"""Candidates of the ``shortlist`` strategy: the statements nearest by embedding and by words, narrowed by SOC group.
+"""Candidates of the ``shortlist`` strategy: the statements nearest by embedding and by words, narrowed by
+SOC group.
 
-Three rankings are merged by reciprocal ranks: cosine of the conversation's text, BM25, and the fitted reader's task
-probabilities (SOC group first, then statement), without which the list follows the topic of a message and misses the
-work done in it. Needs no key and no network, whichever engine then chooses.
+Three rankings are merged by reciprocal ranks: cosine of the conversation's text, BM25, and the fitted
+reader's task probabilities (SOC group first, then statement), without which the list follows the topic of a
+message and misses the work done in it. Needs no key and no network, whichever engine then chooses.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class EmbeddingCandidates:
         self._count = count
 
     def __call__(self, conversations: Sequence[Conversation]) -> list[list[str]]:
+        """Task ids for each conversation, best first."""
         found: list[list[str]] = []
         for start in range(0, len(conversations), _BLOCK):
             found.extend(self._block(conversations[start : start + _BLOCK]))

@@ -3,8 +3,10 @@
 Rows of a conversation:
 
 * ``occupational`` always; nothing more when the screen says no, or has no valid answer;
-* every other facet of the registry that was asked, ``task`` among them (``option_id`` is the task id or ``none``);
-* a ``multi`` facet has a row per chosen option. Asked and nothing chosen is ONE row with status ``ok`` and a null
+* every other facet of the registry that was asked, ``task`` among them (``option_id`` is the task id or
+``none``);
+* a ``multi`` facet has a row per chosen option. Asked and nothing chosen is ONE row with status ``ok`` and a
+null
   ``option_id``; not asked is no row at all;
 * a ``number`` facet has the number as text in ``option_id``;
 * an answer that is none (``invalid``, ``refused``, ``failed``) is one row with a null ``option_id``, a null
@@ -72,7 +74,8 @@ def label_conversations(
         Batches of ``SCHEMA``, conversations in the order given.
 
     Raises:
-        UserError: from the engine or the ledger. Blocks before it are in the ledger, whatever becomes of this one.
+        UserError: from the engine or the ledger. Blocks before it are in the ledger, whatever becomes of
+        this one.
     """
     facets = getattr(strategy, "facet_rounds", None) or FacetRounds(registry, fields or FieldMaker())
     done = 0
@@ -114,7 +117,8 @@ def _ask(engine: Engine, ledger: Ledger, asked: Sequence[tuple[Labelled, Request
 
 
 def _keep_what_was_to_be_asked(labelled: Sequence[Labelled], registry: Mapping[str, Facet]) -> None:
-    """Drop the occupational facets of conversations that are not screened in: a combined request asks all at once."""
+    """Drop the occupational facets of conversations that are not screened in: a combined request asks all at
+    once."""
     for item in labelled:
         if not item.screened_in:
             item.answers = {name: a for name, a in item.answers.items() if registry[name].scope == "all"}

@@ -1,7 +1,7 @@
 """BM25 over task statements as one sparse product: scores for a block of conversations at once.
 
-The package ``rank-bm25`` scores one query at a time in Python (about 30 ms for 17,535 statements); the same formula as
-a sparse matrix costs well under a millisecond a conversation.
+The package ``rank-bm25`` scores one query at a time in Python (about 30 ms for 17,535 statements); the same
+formula as a sparse matrix costs well under a millisecond a conversation.
 """
 
 from __future__ import annotations

@@ -161,8 +161,8 @@ def read_conversations(table: Any) -> Iterator[Conversation]:
 
 
 def spooled(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
-    """The batches by way of a nameless file in the warehouse: an error then ends this model with its own sentence
-    and not inside the database, and the connection is free again before dbt writes.
+    """The batches by way of a nameless file in the warehouse: an error then ends this model with its own
+    sentence and not inside the database, and the connection is free again before dbt writes.
 
     Raises:
         UserError: the disk is full.
@@ -178,7 +178,8 @@ def spooled(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
         file.seek(0)
     except OSError as error:
         raise UserError(
-            f"The answers cannot be copied into {warehouse()} ({error.strerror or 'write error'}); make room there."
+            f"The answers cannot be copied into {warehouse()} ({error.strerror or 'write error'}); "
+            "make room there."
         ) from None
     return pa.ipc.open_stream(pa.PythonFile(file, mode="r"))
 

@@ -1,10 +1,11 @@
 """What to ask about a conversation, in rounds. Strategies know nothing of the engine that answers.
 
-Round 1 is the screen with every other facet of scope ``all``; conversations that are not screened out go on to the
-facets of scope ``occupational`` and to their task. One request per facet, as in the paper's Appendix F, so that one
-bad answer spoils one facet. Options of a choice are shuffled (Appendix B.4) by a hash of the conversation's content:
-every conversation sees one of ``ORDERS`` fixed orders, so that equal requests stay equal, prompt caches can be shared,
-and position favours no option.
+Round 1 is the screen with every other facet of scope ``all``; conversations that are not screened out go on
+to the facets of scope ``occupational`` and to their task. One request per facet, as in the paper's Appendix
+F, so that one bad answer spoils one facet. Options of a choice are shuffled (Appendix B.4) by a hash of the
+conversation's content:
+every conversation sees one of ``ORDERS`` fixed orders, so that equal requests stay equal, prompt caches can
+be shared, and position favours no option.
 """
 
 from __future__ import annotations
@@ -91,7 +92,8 @@ class FieldMaker:
 
 
 def order_of(conversation: Conversation, name: str) -> int:
-    """Which of the ``ORDERS`` orders a conversation sees for the question ``name``: a function of its content."""
+    """Which of the ``ORDERS`` orders a conversation sees for the question ``name``: a function of its
+    content."""
     digest = blake2b(f"{conversation.content_hash}/{name}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") % ORDERS
 
@@ -99,7 +101,8 @@ def order_of(conversation: Conversation, name: str) -> int:
 def _shuffled(asked: Field, order: int) -> Field:
     options = sorted(asked.options, key=lambda option: option.id)
     random.Random(f"{asked.name}/{order % BASES}").shuffle(options)
-    # Turned by an even share of its length, so that over all orders every option stands in front equally often.
+    # Turned by an even share of its length, so that over all orders every option stands in front equally
+    # often.
     start = order * len(options) // ORDERS
     options = options[start:] + options[:start]
     return Field(asked.name, asked.question, asked.answer_type, tuple(options))
@@ -117,7 +120,8 @@ class FacetRounds:
             or screen.scope != "all"
         ):
             raise UserError(
-                f"facets.csv needs the facet {SCREEN!r} with scope all and the options yes and no; it is the screen."
+                f"facets.csv needs the facet {SCREEN!r} with scope all and the options yes and no; "
+                "it is the screen."
             )
         self._fields = fields
         self._by_scope: dict[str, list[Facet]] = {"all": [], "occupational": []}
@@ -135,7 +139,8 @@ class FacetRounds:
 
 
 class Tree:
-    """The paper's descent (Appendix B.1): top node, then the nodes below it, then the task or none of these."""
+    """The paper's descent (Appendix B.1): top node, then the nodes below it, then the task or none of
+    these."""
 
     name = "tree"
 

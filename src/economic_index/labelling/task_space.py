@@ -1,6 +1,7 @@
 """The tasks a conversation may be assigned to, their SOC major groups, and the hierarchy above them.
 
-Built from rows of the dbt tables ``tasks``, ``task_occupations`` and ``task_hierarchy``; any number of levels.
+Built from rows of the dbt tables ``tasks``, ``task_occupations`` and ``task_hierarchy``; any number of
+levels.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class TaskSpace:
     Attributes:
         task_ids: ids as text, which is how they are answered and stored.
         texts: the task statements.
-        soc_majors: 2-digit SOC major groups of the occupations that hold each task, sorted, at least one each.
+        soc_majors: 2-digit SOC major groups of the occupations that hold each task, sorted, at least one
+        each.
         roots: option ids at the top: node ids, or task ids where there is no hierarchy.
         children: option ids below each node; the last inner level has task ids.
         names: name of each node.
@@ -53,7 +55,8 @@ class TaskSpace:
         ``task_hierarchy`` may be empty (``shortlist`` needs none).
 
         Raises:
-            UserError: no task, a task without an occupation, a hierarchy that leaves a task out or repeats one.
+            UserError: no task, a task without an occupation, a hierarchy that leaves a task out or repeats
+            one.
         """
         texts = {int(row["task_id"]): str(row["task"]) for row in tasks}
         if not texts:
@@ -67,7 +70,8 @@ class TaskSpace:
         lacking = sum(task not in majors for task in order)
         if lacking:
             raise UserError(
-                f"{lacking:,} tasks have no occupation in the table task_occupations; rebuild the taxonomy seeds."
+                f"{lacking:,} tasks have no occupation in the table task_occupations; "
+                "rebuild the taxonomy seeds."
             )
         roots, children, names, parents = _hierarchy(task_hierarchy, order)
         return cls(

@@ -40,7 +40,8 @@ def read_labelled(conversations: Path, labels: Sequence[Path]) -> Labelled:
     """Read and check the files; conversations without any label are left out.
 
     Raises:
-        UserError: a file that cannot be read or parsed, a repeated id, an unusable label, a label file that names a
+        UserError: a file that cannot be read or parsed, a repeated id, an unusable label, a label file that
+        names a
             conversation the other file does not have, or nothing labelled at all.
     """
     known: dict[str, Conversation] = {}

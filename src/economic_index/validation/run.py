@@ -6,9 +6,11 @@ Levels:
 * ``soc_major``: is a SOC major group of the assigned task among the accepted ones? Over conversations that an
   annotator holds to be occupational; one that the engine screens out, or finds no task for, counts as wrong.
   ``soc_major_assigned``: the same over those that were given a task.
-* ``pattern``: asked of every labelled conversation, whatever the screen said. ``pattern_screened_in``: over those that
+* ``pattern``: asked of every labelled conversation, whatever the screen said. ``pattern_screened_in``: over
+those that
   pass the engine's screen, which is what ends in the marts. Kappa is against the one label an annotator gave.
-* ``skills``: sets of skills. ``work``, ``coursework``, ``personal``; ``top``, ``middle``, ``base``: where labelled.
+* ``skills``: sets of skills. ``work``, ``coursework``, ``personal``; ``top``, ``middle``, ``base``: where
+labelled.
 
 ``either`` in place of an annotator's name accepts what any annotator accepts.
 """
@@ -301,8 +303,8 @@ def _choice(
     guess = [guess_of(case) for case in cases]
     right = [accepts(c, g) for c, g in zip(cases, guess, strict=True)] if accepts else None
     beside: dict[str, dict[str, Metric]] = {}
-    # A baseline's own truth: where several groups are accepted, the one that stands for the engine is not the one
-    # that would stand for another reader.
+    # A baseline's own truth: where several groups are accepted, the one that stands for the engine is not
+    # the one that would stand for another reader.
     for name, other in baselines.guesses(level, cases, truth_of).items():
         fair = [
             g if accepts is not None and accepts(c, g) and level.startswith("soc") else t
@@ -383,7 +385,8 @@ class _Baselines:
 
 
 def _cross_validated(vectors: Any, truth: Sequence[str], folds: int = 5) -> list[str] | None:
-    """Held-out guesses of a logistic regression on the first message's embedding, fitted on the labels themselves."""
+    """Held-out guesses of a logistic regression on the first message's embedding, fitted on the labels
+    themselves."""
     import warnings
 
     from sklearn.linear_model import LogisticRegression

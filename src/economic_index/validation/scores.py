@@ -64,7 +64,8 @@ def choice_metrics(
 def bootstrap(
     score: Callable[[Codes, Codes, int], float], true: Codes, guessed: Codes, n_labels: int
 ) -> Metric:
-    """``score`` with its percentile interval over ``RESAMPLES`` draws of conversations, always the same draws."""
+    """``score`` with its percentile interval over ``RESAMPLES`` draws of conversations, always the same
+    draws."""
     random = np.random.default_rng(SEED)
     value = score(true, guessed, n_labels)
     draws = random.integers(0, len(true), size=(RESAMPLES, len(true)))
@@ -105,7 +106,8 @@ def balanced_accuracy(true: Codes, guessed: Codes, n_labels: int) -> float:
 
 
 def set_metrics(truth: Sequence[frozenset[str]], guess: Sequence[frozenset[str]]) -> dict[str, Metric]:
-    """Mean Jaccard overlap, micro precision, recall and F1, and macro F1 over the labels of the truth, of label sets.
+    """Mean Jaccard overlap, micro precision, recall and F1, and macro F1 over the labels of the truth, of
+    label sets.
 
     Two empty sets overlap fully. Intervals by bootstrap over conversations.
     """

@@ -243,8 +243,15 @@ MARTS: dict[str, Mart] = {
     ),
     "reconstruction": _mart(
         "level mean_cluster_size assignment",
-        other="n_units_direct n_units_clusters n_units_both correlation_pearson correlation_spearman "
-        "correlation_kendall mean_squared_error",
+        shares=(
+            "n_units_direct",
+            "n_units_clusters",
+            "n_units_both",
+            "correlation_pearson",
+            "correlation_spearman",
+            "correlation_kendall",
+            "mean_squared_error",
+        ),
         texts={"level": "share_families", "assignment": "assignments", "status": "statuses"},
         measured=False,
     ),
@@ -256,8 +263,12 @@ MARTS: dict[str, Mart] = {
     ),
     "validation_accuracy": _mart(
         "item",
-        other="n_readings_at_least acceptable_percent acceptable_percent_lower acceptable_percent_upper "
-        "agreement_percent agreement_kappa",
+        shares=(
+            "n_readings_at_least",
+            *_interval("acceptable_percent"),
+            "agreement_percent",
+            "agreement_kappa",
+        ),
         texts={"item": "validation_items", "status": "statuses"},
         measured=False,
     ),

@@ -22,6 +22,7 @@ from economic_index.disclosure.audit.findings import Collector
 from economic_index.disclosure.audit.reference import texts
 from economic_index.disclosure.audit.release import Release
 
+FEWEST_READINGS = 100
 TABLES_THAT_MAY_BE_EMPTY = frozenset(
     (
         "facet_usage",
@@ -276,8 +277,11 @@ def check_floors(release: Release, found: Collector) -> None:
 
 
 def _fault(row: dict[str, Any], mart: Mart) -> str | None:
-    status, count = row["status"], row["n_conversations"]
-    support, accounts = row["n_support_conversations"], row["n_accounts_at_least"]
+    status = row["status"]
+    if "n_conversations" not in mart.columns:
+        return _fault_without_counts(row, mart)
+    count, support = row["n_conversations"], row["n_support_conversations"]
+    accounts = row["n_accounts_at_least"]
     residual = row.get("n_conversations_residual")
     if residual is not None and residual < FLOOR_CONVERSATIONS:
         return "A residual below 15 conversations is shown."
@@ -298,6 +302,21 @@ def _fault(row: dict[str, Any], mart: Mart) -> str | None:
         return "The count is not above zero or is above the conversations it rests on."
     if isinstance(count, int) and (count % 5 or support % 5):
         return "The count is not a multiple of the rounding base 5."
+    return None
+
+
+def _fault_without_counts(row: dict[str, Any], mart: Mart) -> str | None:
+    """Rows that are released under an exception: no counts of conversations, a floor of their own (DESIGN,
+    9).
+    """
+    status = row["status"]
+    if status not in STATUSES:
+        return "The status is none of published, withheld, not_applicable."
+    shown = [column for column in mart.values if row[column] is not None]
+    if status != "published" and shown:
+        return f"The row is {status} but {shown[0]} has a value."
+    if status == "published" and (row.get("n_readings_at_least") or FEWEST_READINGS) < FEWEST_READINGS:
+        return "A validation share rests on fewer than 100 readings."
     return None
 
 

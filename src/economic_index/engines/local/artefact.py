@@ -1,7 +1,7 @@
 """The fitted model as a file: numbers in an ``.npz`` with a JSON header, no pickle, nothing to execute.
 
-Weights are kept as float16 (the rounding moves no probability by more than about 0.002); a file is refused unless
-its features version and its encoder are the ones of this installation.
+Weights are kept as float16 (the rounding moves no probability by more than about 0.002); a file is refused
+unless its features version and its encoder are the ones of this installation.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Artefact:
     """Everything the local engine has learned.
 
     Attributes:
-        heads: by name: ``occupational``, ``soc_major``, ``collaboration_pattern``, ``skill`` and the use facets.
+        heads: by name: ``occupational``, ``soc_major``, ``collaboration_pattern``, ``skill`` and the use
+        facets.
         mark_mean, mark_scale: shape (marks,); standardise the counted marks.
         translation: shape (384, 384); turns the embedding of what a person wrote into that of the task done.
         settings: constants of the task scoring.
@@ -97,7 +98,8 @@ class Artefact:
 
 
 def save(artefact: Artefact, path: Path) -> str:
-    """Write the artefact (replacing the file at once, never half of it) and return its digest. Same content, same bytes."""
+    """Write the artefact (replacing the file at once, never half of it) and return its digest. Same content,
+    same bytes."""
     header = {
         **artefact.header,
         "format": FORMAT,
@@ -164,7 +166,8 @@ def load(path: Path | None = None) -> Artefact:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"The local model {path} cannot be read ({error.strerror}); run economic-index fit-local or unset {VARIABLE}."
+            f"The local model {path} cannot be read ({error.strerror}); "
+            f"run economic-index fit-local or unset {VARIABLE}."
         ) from None
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
@@ -173,11 +176,13 @@ def load(path: Path | None = None) -> Artefact:
         versions = (header["format"], header["features_version"], header["encoder"])
     except Exception:
         raise UserError(
-            f"The local model {path} is not a file that economic-index fit-local wrote; fit it again or unset {VARIABLE}."
+            f"The local model {path} is not a file that economic-index fit-local wrote; "
+            f"fit it again or unset {VARIABLE}."
         ) from None
     if versions != (FORMAT, FEATURES_VERSION, MODEL_ID) or len(arrays["mark_mean"]) != len(MARK_NAMES):
         raise UserError(
-            f"The local model {path} was fitted by another version of this project; run economic-index fit-local again."
+            f"The local model {path} was fitted by another version of this project; "
+            "run economic-index fit-local again."
         )
     heads = {entry["name"]: _head(entry, arrays) for entry in header["heads"]}
     return Artefact(
@@ -206,7 +211,8 @@ def _head(entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Head:
 
 
 def dense_columns(marks: Array, artefact: Artefact) -> Array:
-    """Standardised marks, clipped so that one odd conversation cannot run away, divided by their number's root."""
+    """Standardised marks, clipped so that one odd conversation cannot run away, divided by their number's
+    root."""
     scaled = np.clip((marks - artefact.mark_mean) / artefact.mark_scale, -3.0, 3.0)
     return np.asarray(scaled / np.sqrt(marks.shape[1]), dtype=np.float32)
 

@@ -1,4 +1,5 @@
-"""The ``local`` engine: no key, no network. It reads a conversation once and answers every question from that reading."""
+"""The ``local`` engine: no key, no network. It reads a conversation once and answers every question from
+that reading."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ class LocalEngine:
         self._lock = Lock()
 
     def key(self, request: Request) -> bytes:
-        """SHA-256 of engine version, artefact, encoder, conversation content and what is asked with which options.
+        """SHA-256 of engine version, artefact, encoder, conversation content and what is asked with which
+        options.
 
         The order of the options is no part of it: this engine does not see it.
         """
@@ -68,7 +70,8 @@ class LocalEngine:
         return digest.digest()
 
     def _field_digest(self, asked: Field) -> bytes:
-        # By identity: strategies share their fields, and hashing forty statements per request would cost more.
+        # By identity: strategies share their fields, and hashing forty statements per request would cost
+        # more.
         known = self._fields.get(id(asked))
         if known is not None and known[0] is asked:
             return known[1]
@@ -220,7 +223,8 @@ class LocalEngine:
         return Chosen((name,), (round(min(1.0, plain / max(total, 1e-30)), 4),))
 
     def _zero_shot(self, asked: Field, known: _Known) -> Chosen:
-        """A facet without a head: the options whose descriptions lie nearest. Weak, and its confidence says so."""
+        """A facet without a head: the options whose descriptions lie nearest. Weak, and its confidence says
+        so."""
         vectors = self._vectors_of(asked.question, asked.options)
         similar = vectors @ known.reading.raw[known.row]
         if asked.answer_type == "multi":

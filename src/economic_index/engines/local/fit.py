@@ -1,9 +1,9 @@
 """Fitting the local engine's heads: scikit-learn, cross-validated, calibrated, the same bytes every time.
 
-Class priors: each head keeps the mix of the training texts. They were written for breadth (every SOC major group,
-every pattern), so they are flatter than public chat logs; no log's mix is built in, because users' logs differ from
-those. The screen alone is fitted balanced: its two classes are about six to one in the training texts, which says how many
-texts of each kind were written and nothing else.
+Class priors: each head keeps the mix of the training texts. They were written for breadth (every SOC major
+group, every pattern), so they are flatter than public chat logs; no log's mix is built in, because users'
+logs differ from those. The screen alone is fitted balanced: its two classes are about six to one in the
+training texts, which says how many texts of each kind were written and nothing else.
 """
 
 from __future__ import annotations
@@ -46,9 +46,10 @@ class HeadRecipe:
     lean: tuple[str, float] | None = None
 
 
-#: The screen leans towards 'no'. Its training texts are the plainest cases of chatter; real chatter is longer and more
-#: like a request, so its scores come out lower. Held-out balanced accuracy on the training texts is the same (0.86 to
-#: 0.87) for any lean from 0.25 to 0.75; on the development labels it grows with it.
+#: The screen leans towards 'no'. Its training texts are the plainest cases of chatter; real chatter is
+#: longer and more like a request, so its scores come out lower. Held-out balanced accuracy on the training
+#: texts is the same (0.86 to 0.87) for any lean from 0.25 to 0.75; on the development labels it grows with
+#: it.
 LEAN = 0.6
 
 #: Chosen on the development labels among designs that also do well in cross-validation on the training texts.
@@ -100,7 +101,8 @@ def _target(name: str, example: Example) -> dict[str, float]:
 def fit(
     examples: Sequence[Example], encode: Encode | None = None, on_progress: Progress | None = None
 ) -> Artefact:
-    """Fit every head, calibrate it on held-out folds, and return the artefact with what was measured in its header.
+    """Fit every head, calibrate it on held-out folds, and return the artefact with what was measured in its
+    header.
 
     Args:
         examples: at least the shipped ones; order matters for the bytes of the result.
@@ -254,7 +256,8 @@ def _held_out_scores(probabilities: Array, wanted: NDArray[np.float64]) -> dict[
 
 
 def calibration_error(confidences: NDArray[Any], right: NDArray[Any], bins: int = 10) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy over equally filled bins, weighted by size."""
+    """Expected calibration error: mean gap between confidence and accuracy over equally filled bins,
+    weighted by size."""
     order = np.argsort(confidences, kind="stable")
     gaps = [
         len(part) * abs(float(np.mean(confidences[part])) - float(np.mean(right[part])))
@@ -267,7 +270,8 @@ def calibration_error(confidences: NDArray[Any], right: NDArray[Any], bins: int 
 def _fit_multi(
     recipe: HeadRecipe, blocks: Columns, soft: Sequence[dict[str, float]]
 ) -> tuple[Head, dict[str, float]]:
-    """One-vs-rest; one threshold for all classes, chosen for the best mean overlap (Jaccard) on held-out rows."""
+    """One-vs-rest; one threshold for all classes, chosen for the best mean overlap (Jaccard) on held-out
+    rows."""
     rows = np.arange(len(soft))
     matrix = stacked(blocks, recipe, rows)
     counts: dict[str, int] = {}
@@ -337,11 +341,12 @@ def _overlap(chosen: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 def fit_translation(
     raw: RawFeatures, examples: Sequence[Example], encode: Encode | None = None
 ) -> tuple[Array, dict[str, float]]:
-    """Ridge regression from the embedding of what was written to that of the task sentence, shrunk to the identity.
+    """Ridge regression from the embedding of what was written to that of the task sentence, shrunk to the
+    identity.
 
-    The topic of a message is not the task done in it; the sentence an annotator wrote about the task is worded as a
-    task statement is, so this map is what lets statements be compared at all. Held out: how often the own sentence is
-    among the ten nearest of all sentences, with and without the map.
+    The topic of a message is not the task done in it; the sentence an annotator wrote about the task is
+    worded as a task statement is, so this map is what lets statements be compared at all. Held out: how
+    often the own sentence is among the ten nearest of all sentences, with and without the map.
     """
     encode = encode or embeddings.encode
     rows = np.array([i for i, e in enumerate(examples) if e.task and e.soc_major])

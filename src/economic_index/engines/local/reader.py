@@ -1,4 +1,5 @@
-"""From conversations to probabilities: embed once, count marks, apply the heads. All vectorised over a block."""
+"""From conversations to probabilities: embed once, count marks, apply the heads. All vectorised over a
+block."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ def raw_features(conversations: Sequence[Conversation], encode: Encode | None = 
 
 
 def columns(raw: RawFeatures, artefact: Artefact) -> Columns:
-    """The blocks that heads name: ``text``, ``topic``, ``style``, ``marks``, ``habits``, ``cues`` (see features)."""
+    """The blocks that heads name: ``text``, ``topic``, ``style``, ``marks``, ``habits``, ``cues`` (see
+    features)."""
     dense = dense_columns(raw.marks, artefact)
     return {
         "text": raw.text,
@@ -65,8 +67,8 @@ def columns(raw: RawFeatures, artefact: Artefact) -> Columns:
 class Reading:
     """What is known of a block of conversations, row by row.
 
-    ``heads``: probabilities (n, classes) by head. ``raw`` and ``task``: unit vectors (n, 384) of what was written and
-    of the task that is probably done.
+    ``heads``: probabilities (n, classes) by head. ``raw`` and ``task``: unit vectors (n, 384) of what was
+    written and of the task that is probably done.
     """
 
     heads: dict[str, Array]

@@ -1,9 +1,9 @@
 """Which task: the SOC head narrows, then statements are compared.
 
-The probability of a task is a two-step story: first the SOC major group, as the head reads it; within the group the
-statement, by embedding (of the probable task sentence and of what was written) and BM25. A task that several groups
-hold collects from each. The probability of a hierarchy node is the sum over the tasks below it, so that a descent
-through the tree and a direct choice follow the same numbers.
+The probability of a task is a two-step story: first the SOC major group, as the head reads it; within the
+group the statement, by embedding (of the probable task sentence and of what was written) and BM25. A task
+that several groups hold collects from each. The probability of a hierarchy node is the sum over the tasks
+below it, so that a descent through the tree and a direct choice follow the same numbers.
 """
 
 from __future__ import annotations
@@ -29,11 +29,12 @@ UNKNOWN_GROUP = 1e-4
 
 @dataclass(frozen=True)
 class TaskScores:
-    """For a block of conversations: ``tasks`` (n, tasks) and ``nodes`` (n, nodes), probabilities before 'none'.
+    """For a block of conversations: ``tasks`` (n, tasks) and ``nodes`` (n, nodes), probabilities before
+    'none'.
 
-    ``nearest``: cosine of the best statement, the only sign that no task fits. ``sharp_*`` decide, the plain ones are
-    the confidence: deciding by a sharpened group keeps the descent from drifting into a neighbouring group whose many
-    small chances add up.
+    ``nearest``: cosine of the best statement, the only sign that no task fits. ``sharp_*`` decide, the plain
+    ones are the confidence: deciding by a sharpened group keeps the descent from drifting into a
+    neighbouring group whose many small chances add up.
     """
 
     tasks: Array

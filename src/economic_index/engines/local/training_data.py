@@ -23,7 +23,8 @@ USES = ("work", "coursework", "personal")
 class Example:
     """A conversation with its labels; None or empty where a labeller said nothing.
 
-    ``soc_major``: accepted 2-digit groups, best first. ``pattern_ok``: every accepted pattern. ``task``: one sentence.
+    ``soc_major``: accepted 2-digit groups, best first. ``pattern_ok``: every accepted pattern. ``task``: one
+    sentence.
     ``uses``: level by ``work``, ``coursework``, ``personal``.
     """
 
