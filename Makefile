@@ -20,7 +20,7 @@ test: install-dev
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 1 models tests/singular tests/macros
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: install-dev
 	$(BIN)/python benchmarks/run.py

@@ -114,7 +114,8 @@ CODE = talk(
 )
 
 
-# -- features --------------------------------------------------------------------------------------------------
+# -- features
+# --------------------------------------------------------------------------------------------------
 
 
 @given(st.text(max_size=3000), st.floats(5, 300))
@@ -132,7 +133,18 @@ def test_cut_keeps_head_and_tail() -> None:
 
 
 def test_every_language_and_any_unicode_gives_finite_marks() -> None:
-    texts = ["", " ", "\ud800", "\u202eabc", "报错了怎么办", "なぜですか？", "لماذا", "Why?", "x" * 2_000_000, "\x00"]
+    texts = [
+        "",
+        " ",
+        "\ud800",
+        "\u202eabc",
+        "报错了怎么办",
+        "なぜですか？",
+        "لماذا",
+        "Why?",
+        "x" * 2_000_000,
+        "\x00",
+    ]
     for text in texts:
         marks = features.marks(talk(text))
         assert marks.shape == (len(features.MARK_NAMES),)
@@ -165,7 +177,8 @@ def test_hashing_is_the_same_on_every_machine() -> None:
     np.testing.assert_allclose(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel(), 1.0, rtol=1e-6)
 
 
-# -- the artefact ----------------------------------------------------------------------------------------------
+# -- the artefact
+# ----------------------------------------------------------------------------------------------
 
 
 def test_the_shipped_artefact_is_small_and_belongs_to_the_training_texts(examples: list[Example]) -> None:
@@ -239,7 +252,8 @@ def test_the_variable_names_another_artefact_and_every_key_changes(
     assert mine.identity()["artefact"] != engine.identity()["artefact"]
 
 
-# -- answers ---------------------------------------------------------------------------------------------------
+# -- answers
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_every_answer_is_among_what_was_offered(engine: LocalEngine, space: TaskSpace) -> None:
@@ -314,7 +328,9 @@ def test_plain_cases_are_read_as_a_person_would(engine: LocalEngine, space: Task
         "still an error, line 2: unexpected indent",
     )
     assert answer(looping, "collaboration_pattern") == ("feedback_loop",)
-    assert answer(talk("explain why the sky looks blue", "Light scatters."), "collaboration_pattern") == ("learning",)
+    assert answer(talk("explain why the sky looks blue", "Light scatters."), "collaboration_pattern") == (
+        "learning",
+    )
 
 
 def test_a_facet_without_a_head_is_read_from_its_descriptions(engine: LocalEngine) -> None:
@@ -322,10 +338,11 @@ def test_a_facet_without_a_head_is_read_from_its_descriptions(engine: LocalEngin
         Option("cooking", "Cooking", "Recipes, food and kitchens."),
         Option("software", "Software", "Computer programs, code and errors."),
     )
+    about = talk("my java program does not compile, which line of the code is wrong", "Line 3.")
     for kind in ("choice", "multi"):
-        asked = Field("theme", "", kind, options)  # type: ignore[arg-type]
-        ((_, answer),) = engine.answers([Request("theme", CODE, (asked,))])
-        assert check(Request("theme", CODE, (asked,)), answer).status == "ok"
+        asked = Field("theme", "What is it about?", kind, options)  # type: ignore[arg-type]
+        ((_, answer),) = engine.answers([Request("theme", about, (asked,))])
+        assert check(Request("theme", about, (asked,)), answer).status == "ok"
         if kind == "choice":
             assert answer.values["theme"].options == ("software",)
 
@@ -342,7 +359,8 @@ def test_candidates_hold_the_task_and_are_distinct(engine: LocalEngine) -> None:
     assert found[0] in ("1", "2")
 
 
-# -- training --------------------------------------------------------------------------------------------------
+# -- training
+# --------------------------------------------------------------------------------------------------
 
 
 def test_the_training_texts_are_sound(examples: list[Example]) -> None:
@@ -400,18 +418,27 @@ def test_no_sentence_is_shared_with_the_sample_conversations(examples: list[Exam
 
 
 @pytest.mark.data
-def test_no_sentence_is_shared_with_the_development_conversations(examples: list[Example], labels_folder: Path) -> None:
+def test_no_sentence_is_shared_with_the_development_conversations(
+    examples: list[Example], labels_folder: Path
+) -> None:
     development: set[str] = set()
     for row in read_lines(labels_folder / "dev_conversations.jsonl.gz"):
         for turn in row["messages"]:
             development |= sentences(turn["content"])
-    shared = {s for e in examples for m in e.conversation.messages for s in sentences(m.content)} & development
+    shared = {
+        s for e in examples for m in e.conversation.messages for s in sentences(m.content)
+    } & development
     assert len(shared) == 0
 
 
 def test_in_cross_validation_the_heads_beat_the_majority_by_far() -> None:
     measured = load().header["cross_validation"]
-    for head, kappa in (("occupational", 0.4), ("soc_major", 0.4), ("collaboration_pattern", 0.6), ("work_use", 0.4)):
+    for head, kappa in (
+        ("occupational", 0.4),
+        ("soc_major", 0.4),
+        ("collaboration_pattern", 0.6),
+        ("work_use", 0.4),
+    ):
         assert measured[head]["kappa"] >= kappa
     assert measured["occupational"]["balanced_accuracy"] >= 0.8
     assert measured["soc_major"]["accuracy"] >= 2.5 * measured["soc_major"]["majority"]
@@ -440,7 +467,8 @@ def test_calibration_error_by_hand() -> None:
     assert half == pytest.approx(0.125)
 
 
-# -- a user's own labels ---------------------------------------------------------------------------------------
+# -- a user's own labels
+# ---------------------------------------------------------------------------------------
 
 
 def write_lines(path: Path, rows: list[dict[str, object]]) -> Path:
@@ -452,7 +480,9 @@ def test_a_users_files_are_checked(tmp_path: Path) -> None:
     talks = write_lines(
         tmp_path / "c.jsonl", [{"conversation_id": "a", "messages": [{"role": "user", "content": "bake"}]}]
     )
-    good = write_lines(tmp_path / "l.jsonl", [{"conversation_id": "a", "occupational": "yes", "soc_major": ["35"]}])
+    good = write_lines(
+        tmp_path / "l.jsonl", [{"conversation_id": "a", "occupational": "yes", "soc_major": ["35"]}]
+    )
     (example,) = user_examples(talks, [good])
     assert example.soc_major == ("35",) and example.pattern is None
     for row, match in (

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from economic_index.validation.session import Validation
 
 _SHOWN = ("accuracy", "acceptable", "kappa", "macro_f1", "balanced_accuracy", "jaccard", "micro_f1")
-_BASELINES = ("majority class", "nearest task by embedding", "in-domain cross-validation")
+_BASELINES = {
+    "majority class": "majority",
+    "nearest task by embedding": "nearest task",
+    "in-domain cross-validation": "in-domain",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -78,8 +82,8 @@ def _table(annotator: str, levels: list[Level]) -> Any:
     title = "against what any annotator accepts" if annotator == "either" else f"against {annotator}"
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
     readers = [name for name in _BASELINES if any(name in level.baselines for level in levels)]
-    for name in ("level", "n", "score", "engine", "95 % interval", *readers):
-        table.add_column(name, justify="left" if name in ("level", "score") else "right")
+    for name in ("level", "n", "score", "engine", "95 % interval", *(_BASELINES[r] for r in readers)):
+        table.add_column(name, justify="left" if name in ("level", "score") else "right", no_wrap=True)
     for level in levels:
         for place, name in enumerate(name for name in _SHOWN if name in level.metrics):
             metric = level.metrics[name]

@@ -51,5 +51,5 @@ def agreement(direct: Shares, clusters: Shares) -> Agreement:
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return Agreement(*sizes, None, None, None, error)
     measures = [float(test(x, y).statistic) for test in (pearsonr, spearmanr, kendalltau)]
-    finite = [value if math.isfinite(value) else None for value in measures]
-    return Agreement(*sizes, *finite, error)
+    pearson, spearman, kendall = (value if math.isfinite(value) else None for value in measures)
+    return Agreement(*sizes, pearson, spearman, kendall, error)

@@ -125,7 +125,8 @@ def roll_up(counts: NDArray[np.float64], allocation: Allocation, level: str) -> 
     if level == "task":
         return counts
     units = allocation.occupation if level == "occupation" else allocation.group
-    return np.bincount(units, weights=counts[allocation.task] * allocation.weight)
+    summed = np.bincount(units, weights=counts[allocation.task] * allocation.weight)
+    return summed.astype(np.float64)
 
 
 def scores(labelled: Labelled, allocation: Allocation) -> list[tuple[str, int, str, Agreement]]:

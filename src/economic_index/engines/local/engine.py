@@ -34,7 +34,7 @@ KEPT = 1_024
 ZERO_SHOT_SPREAD = 0.07
 ZERO_SHOT_MULTI = 0.35
 #: Below this cosine no statement resembles the conversation at all: the answer is 'none'.
-NOTHING_RESEMBLES = 0.12
+NOTHING_RESEMBLES = 0.06
 #: Digests of fields kept.
 _KEPT_FIELDS = 4_096
 

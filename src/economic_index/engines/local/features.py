@@ -327,6 +327,30 @@ HABITS: tuple[int, ...] = tuple(
 )
 
 
+_PASTED = tuple(
+    MARK_NAMES.index(name)
+    for name in (
+        "first_fence",
+        "first_traceback",
+        "first_shell",
+        "later_fence",
+        "later_traceback",
+        "assistant_fence",
+    )
+)
+_CODE_LINES = MARK_NAMES.index("first_code")
+_FORMULAS = MARK_NAMES.index("first_maths")
+
+
+def technical(counted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Is code, or are formulas, pasted? Shape (n, 2) of zeros and ones, from ``marks`` of shape (n, marks).
+
+    Hardly anybody chats in code, but few enough training texts hold any that a penalised count would not say so.
+    """
+    code = (counted[:, _PASTED] > 0).any(axis=1) | (counted[:, _CODE_LINES] > math.log1p(1.5))
+    return np.stack([code, counted[:, _FORMULAS] > 0], axis=1).astype(np.float32)
+
+
 def marks(conversation: Conversation) -> NDArray[np.float32]:
     """Counted marks of one conversation, shape (len(MARK_NAMES),): cue words, punctuation, scripts, lengths,
     turns."""

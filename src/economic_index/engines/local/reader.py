@@ -21,6 +21,7 @@ from economic_index.engines.local.features import (
     marks,
     reading_text,
     style_tokens,
+    technical,
     topic_tokens,
 )
 
@@ -58,6 +59,7 @@ def columns(raw: RawFeatures, artefact: Artefact) -> Columns:
         "topic": raw.topic,  # type: ignore[dict-item]
         "style": raw.style,  # type: ignore[dict-item]
         "marks": dense,
+        "technical": technical(raw.marks),
         "habits": dense[:, HABITS],
         "cues": dense[:, CUES],
     }
