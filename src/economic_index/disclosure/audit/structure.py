@@ -43,7 +43,7 @@ _NAME_SHAPE = re.compile(r"(?!.*(@|://|\d{5,}))[^\x00-\x1f]{1,160}")
 _SHAPES = {
     "release_id": re.compile(r"[0-9a-f]{16}"),
     "manifest_values": re.compile(
-        r"[0-9a-f]{16}|chosen:[0-9a-f]{8}|all|true|false|\d{1,12}|\d+\.\d+(\.\d+)?([a-z]+\d+)?"
+        r"[0-9a-f]{16}|chosen:[0-9a-f]{8}|sample|all|true|false|\d{1,12}|\d+\.\d+(\.\d+)?([a-z]+\d+)?"
         r"|\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?(Z|\+00(:?00)?)?"
     ),
     "node_ids": re.compile(r"[A-Za-z0-9_.|:-]{1,64}"),
