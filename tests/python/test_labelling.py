@@ -422,7 +422,7 @@ def test_the_dbt_entry_point_labels_with_the_local_engine_and_replays(
     rows = answer_table(talks, **dbt_tables(), **seeds(), variables=variables).read_all()
     assert rows.schema == SCHEMA
     tasks = {r["conversation_id"]: r["option_id"] for r in rows.to_pylist() if r["facet"] == "task"}
-    assert tasks["py"] == "13"
+    assert tasks["py"] in ("13", "14")
     assert tasks["bread"] in ("11", "12")
     assert set(rows.column("status").to_pylist()) == {"ok"}
     replayed = answer_table(

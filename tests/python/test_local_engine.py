@@ -186,7 +186,9 @@ def test_the_shipped_artefact_is_small_and_belongs_to_the_training_texts(example
     assert SHIPPED.stat().st_size < 3_000_000
     assert shipped.header["training_digest"] == digest_of(examples)
     assert shipped.header["recipes"] == json.loads(
-        json.dumps([[r.name, r.kind, list(r.blocks), r.strength, r.balanced, r.lean] for r in RECIPES])
+        json.dumps(
+            [[r.name, r.kind, list(r.blocks), r.strength, r.balanced, r.lean, r.flatten] for r in RECIPES]
+        )
     )
     assert set(shipped.heads) == {recipe.name for recipe in RECIPES}
 
