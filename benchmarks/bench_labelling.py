@@ -29,11 +29,15 @@ def conversations(n: int) -> list[Any]:
         where len(list_filter(messages, m -> m.role = 'user' and len(m.content) > 0)) > 0
         and len(list_filter(messages, m -> m.role not in ('user', 'assistant'))) = 0 limit {n}"""
     ).fetchall()
-    return [Conversation(i, tuple(Message(m["role"], m["content"]) for m in messages)) for i, messages in rows]
+    return [
+        Conversation(i, tuple(Message(m["role"], m["content"]) for m in messages)) for i, messages in rows
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--conversations", type=int, default=1_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

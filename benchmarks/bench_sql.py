@@ -68,7 +68,12 @@ def dbt(arguments: list[str], environment: dict[str, str]) -> tuple[float, float
     """
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [DBT, *arguments], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [DBT, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     peaks = peak_of(process)
     output, _ = process.communicate()
@@ -108,7 +113,9 @@ def polars_rollups(facts: pl.DataFrame, holders: pl.DataFrame) -> None:
     keep = (pl.col("n") >= 15) & (pl.col("a") >= 5)
     rows.group_by("task_id", "collaboration_pattern").agg(counts).filter(keep).collect()
     tasks = rows.group_by("task_id").agg(counts).filter(keep)
-    joined = tasks.join(holders.lazy(), on="task_id").with_columns((pl.col("n") / pl.col("n_holders")).alias("part"))
+    joined = tasks.join(holders.lazy(), on="task_id").with_columns(
+        (pl.col("n") / pl.col("n_holders")).alias("part")
+    )
     joined.group_by("onet_soc_code").agg(pl.col("part").sum()).collect()
     joined.group_by("soc_major_code").agg(pl.col("part").sum()).collect()
 
@@ -124,7 +131,18 @@ def measure(n: int, folder: Path) -> list[str]:
     }
     database = warehouse / "private.duckdb"
     if not database.exists():
-        dbt(["build", "-s", *REFERENCE, "path:seeds", "--exclude", "resource_type:test", "resource_type:unit_test"], environment)
+        dbt(
+            [
+                "build",
+                "-s",
+                *REFERENCE,
+                "path:seeds",
+                "--exclude",
+                "resource_type:test",
+                "resource_type:unit_test",
+            ],
+            environment,
+        )
     write_facts(database, n)
     nodes, _, peak = dbt(["run", "-s", *SELECTED, "--exclude", *EXCLUDED], environment)
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -134,11 +152,20 @@ def measure(n: int, folder: Path) -> list[str]:
         pandas = timed(pandas_rollups, connection.execute(query).df(), connection.execute(holders).df())
         frames = [pl.from_arrow(connection.execute(q).to_arrow_table()) for q in (query, holders)]
         polars = timed(polars_rollups, *frames)
-    return [f"{n:,}", f"{nodes:.1f}", f"{peak:.1f}", f"{nodes / scan:.0f}", f"{nodes / pandas:.1f}", f"{nodes / polars:.1f}"]
+    return [
+        f"{n:,}",
+        f"{nodes:.1f}",
+        f"{peak:.1f}",
+        f"{nodes / scan:.0f}",
+        f"{nodes / pandas:.1f}",
+        f"{nodes / polars:.1f}",
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--conversations", type=int, nargs="+", default=[100_000, 1_000_000])
     given = parser.parse_args()
     print("| conversations | seconds | peak GB | x bare scan | x pandas roll-ups | x polars roll-ups |")

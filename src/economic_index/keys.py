@@ -29,7 +29,9 @@ def load_key(purpose: str) -> bytes:
         path.parent.mkdir(mode=0o700, exist_ok=True)
     if not path.exists():
         if given:
-            raise UserError(f"The key file {path} does not exist; create it or unset the variable that names it.")
+            raise UserError(
+                f"The key file {path} does not exist; create it or unset the variable that names it."
+            )
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:

@@ -41,7 +41,9 @@ class Facet:
         return Field(self.name, self.question, self.answer_type, options)
 
 
-def build_registry(facets: Iterable[Mapping[str, Any]], options: Iterable[Mapping[str, Any]]) -> dict[str, Facet]:
+def build_registry(
+    facets: Iterable[Mapping[str, Any]], options: Iterable[Mapping[str, Any]]
+) -> dict[str, Facet]:
     """Facets by name, in the order of the file, options in order of ``position``.
 
     Raises:
@@ -67,16 +69,24 @@ def build_registry(facets: Iterable[Mapping[str, Any]], options: Iterable[Mappin
                 f"{', '.join(get_args(AnswerType))}."
             )
         if scope not in SCOPES:
-            raise UserError(f"The facet {name!r} in facets.csv has the scope {scope!r}; use one of {', '.join(SCOPES)}.")
+            raise UserError(
+                f"The facet {name!r} in facets.csv has the scope {scope!r}; use one of {', '.join(SCOPES)}."
+            )
         chosen = tuple(option for _, option in sorted(by_facet.pop(name, []), key=lambda pair: pair[0]))
         ids = [option.id for option in chosen]
         if len(set(ids)) != len(ids):
-            raise UserError(f"The facet {name!r} has an option id twice in facet_options.csv; option ids are unique.")
+            raise UserError(
+                f"The facet {name!r} has an option id twice in facet_options.csv; option ids are unique."
+            )
         if answer_type != "number" and name != "task" and len(chosen) < 2:
-            raise UserError(f"The facet {name!r} has fewer than two options in facet_options.csv; add its options.")
+            raise UserError(
+                f"The facet {name!r} has fewer than two options in facet_options.csv; add its options."
+            )
         registry[name] = Facet(name, str(row["question"]), cast(AnswerType, answer_type), scope, chosen)
     if by_facet:
-        raise UserError(f"facet_options.csv names the facet {sorted(by_facet)[0]!r}, which facets.csv does not have.")
+        raise UserError(
+            f"facet_options.csv names the facet {sorted(by_facet)[0]!r}, which facets.csv does not have."
+        )
     return registry
 
 

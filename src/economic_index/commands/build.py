@@ -18,7 +18,10 @@ def _run(step: str, command: list[str], environment: dict[str, str], folder: Pat
     print(f"\n== {step}", file=sys.stderr, flush=True)
     code = subprocess.run(command, cwd=folder, env=environment, check=False).returncode
     if code:
-        print(f"Error: the step '{step}' ended with exit code {code}; what it says above is the reason.", file=sys.stderr)
+        print(
+            f"Error: the step '{step}' ended with exit code {code}; what it says above is the reason.",
+            file=sys.stderr,
+        )
         raise typer.Exit(code)
 
 
@@ -29,7 +32,9 @@ def register(app: typer.Typer) -> None:
     def build(
         conversations: Annotated[
             str | None,
-            typer.Option(help="Canonical file or glob; ECONOMIC_INDEX_CONVERSATIONS or the sample by default."),
+            typer.Option(
+                help="Canonical file or glob; ECONOMIC_INDEX_CONVERSATIONS or the sample by default."
+            ),
         ] = None,
         publish: Annotated[bool, typer.Option(help="Audit and publish after the build.")] = True,
     ) -> None:

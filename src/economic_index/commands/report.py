@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
     @app.command()
     def report(
-        release: Annotated[Path | None, typer.Argument(help="Release folder; the newest published one by default.")] = None,
+        release: Annotated[
+            Path | None, typer.Argument(help="Release folder; the newest published one by default.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     ) -> None:
         """Summarise a published release: outcomes, top occupations, augmentation, what is withheld."""

@@ -17,9 +17,15 @@ def register(app: typer.Typer) -> None:
     def sample(
         conversations: Annotated[int, typer.Option(min=1, help="Number of rows.")] = 10_000,
         seed: Annotated[int, typer.Option(help="Same number and seed, same bytes.")] = 7,
-        output: Annotated[Path, typer.Option(help="Canonical Parquet file to write.")] = Path("sample/conversations.parquet"),
-        truth: Annotated[Path, typer.Option(help="Parquet file for the true labels.")] = Path("sample/truth.parquet"),
-        broken: Annotated[Path | None, typer.Option(help="Also write a JSONL file of broken rows here.")] = None,
+        output: Annotated[Path, typer.Option(help="Canonical Parquet file to write.")] = Path(
+            "sample/conversations.parquet"
+        ),
+        truth: Annotated[Path, typer.Option(help="Parquet file for the true labels.")] = Path(
+            "sample/truth.parquet"
+        ),
+        broken: Annotated[
+            Path | None, typer.Option(help="Also write a JSONL file of broken rows here.")
+        ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     ) -> None:
         """Write a sample: skewed tasks, uneven accounts, chatter, hostile and broken rows."""
@@ -33,4 +39,7 @@ def register(app: typer.Typer) -> None:
         if as_json:
             print(json.dumps(done))
         else:
-            print(f"Wrote {conversations:,} conversations to {output}, their true labels to {truth}.", file=sys.stderr)
+            print(
+                f"Wrote {conversations:,} conversations to {output}, their true labels to {truth}.",
+                file=sys.stderr,
+            )

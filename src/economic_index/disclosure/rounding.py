@@ -31,6 +31,11 @@ def round_count(n: int, base: int, record_digest: str, key: bytes) -> int:
 def round_blocks(wanted: pa.Table) -> pa.Table:
     """Round every row of (block_id, n, record_digest, rounding_base); returns ``DRAW_SCHEMA``, ordered by block_id."""
     key = load_key("rounding")
-    columns = [wanted.column(name).to_pylist() for name in ("block_id", "n", "record_digest", "rounding_base")]
-    rows = sorted((block, round_count(int(n), int(base), digest, key)) for block, n, digest, base in zip(*columns, strict=True))
+    columns = [
+        wanted.column(name).to_pylist() for name in ("block_id", "n", "record_digest", "rounding_base")
+    ]
+    rows = sorted(
+        (block, round_count(int(n), int(base), digest, key))
+        for block, n, digest, base in zip(*columns, strict=True)
+    )
     return pa.table({"block_id": [b for b, _ in rows], "n_rounded": [n for _, n in rows]}, schema=DRAW_SCHEMA)

@@ -84,7 +84,7 @@ def _parts() -> list[str]:
             "share_of_classified",
         ),
         *_mart(
-"geography_collaboration_usage",
+            "geography_collaboration_usage",
             "collaboration",
             "collaboration",
             COUNTRY,

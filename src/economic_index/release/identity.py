@@ -54,7 +54,9 @@ def text_or_open(value: Any) -> str:
     return "all" if value in (None, "", "None", [], {}) else str(value)
 
 
-def identify(inputs: Mapping[str, Any], run: Mapping[str, Any], engine_identity: Mapping[str, str]) -> dict[str, Any]:
+def identify(
+    inputs: Mapping[str, Any], run: Mapping[str, Any], engine_identity: Mapping[str, str]
+) -> dict[str, Any]:
     """The one row of ``wall_public_run``.
 
     ``release_id`` is keyed with the rounding key: without it nobody can test a guess about a single conversation by
@@ -82,7 +84,11 @@ def identify(inputs: Mapping[str, Any], run: Mapping[str, Any], engine_identity:
         "window_end": text_or_open(window.get("end")),
         # Names of products and organisations are the user's own words: a release only says that there was a choice.
         # The sample is a population of its own: a release of it stands in nobody's way (release.ledger).
-        "population": "sample" if inputs["is_sample_input"] else f"chosen:{short_hash(parts, 8)}" if parts else "all",
+        "population": "sample"
+        if inputs["is_sample_input"]
+        else f"chosen:{short_hash(parts, 8)}"
+        if parts
+        else "all",
         "sample_n": text_or_open(run.get("sample_n")),
         "window_status": str(inputs["window_status"]),
         "is_test_accounts": bool(inputs["is_test_accounts"]),

@@ -24,19 +24,27 @@ def read_summary(database: Path, n_top: int = 5) -> dict[str, Any]:
         UserError: the file is missing or is not a release.
     """
     if not database.is_file():
-        raise UserError(f"There is no release at {database}; run `make build` or `economic-index publish` first.")
+        raise UserError(
+            f"There is no release at {database}; run `make build` or `economic-index publish` first."
+        )
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
             return _read(connection, n_top)
     except duckdb.CatalogException as error:
-        raise UserError(f"The file {database} is not a release: it has no schema `marts` with the release tables.") from error
+        raise UserError(
+            f"The file {database} is not a release: it has no schema `marts` with the release tables."
+        ) from error
     except duckdb.IOException as error:
-        raise UserError(f"The release {database} cannot be opened: another process holds it, or it is damaged.") from error
+        raise UserError(
+            f"The release {database} cannot be opened: another process holds it, or it is damaged."
+        ) from error
 
 
 def _read(connection: duckdb.DuckDBPyConnection, n_top: int) -> dict[str, Any]:
     manifest = dict(_rows(connection, "select item, value from marts.release_manifest order by position"))
-    outcomes = _rows(connection, "select outcome, status, n_conversations from marts.outcome_totals order by position")
+    outcomes = _rows(
+        connection, "select outcome, status, n_conversations from marts.outcome_totals order by position"
+    )
     groups = _rows(
         connection,
         f"""select title, share_of_published_tasks, ratio_of_usage_to_employment from marts.occupation_category_usage
@@ -64,7 +72,8 @@ def _read(connection: duckdb.DuckDBPyConnection, n_top: int) -> dict[str, Any]:
         "manifest": manifest,
         "outcomes": [{"outcome": o, "status": s, "n_conversations": n} for o, s, n in outcomes],
         "top_categories": [
-            {"title": t, "share_of_published_tasks": s, "ratio_of_usage_to_employment": r} for t, s, r in groups
+            {"title": t, "share_of_published_tasks": s, "ratio_of_usage_to_employment": r}
+            for t, s, r in groups
         ],
         "top_occupations": [
             {"onet_soc_code": c, "title": t, "share_of_published_tasks": s} for c, t, s in occupations
@@ -100,7 +109,10 @@ def render(summary: dict[str, Any], where: Path) -> str:
     lines += ["", "Occupational groups, share of published tasks (use against US employment):"]
     for row in summary["top_categories"]:
         ratio = row["ratio_of_usage_to_employment"]
-        lines.append(f"  {percent(row['share_of_published_tasks']):>8}  {row['title']}" + (f"  ({ratio:.1f}x)" if ratio else ""))
+        lines.append(
+            f"  {percent(row['share_of_published_tasks']):>8}  {row['title']}"
+            + (f"  ({ratio:.1f}x)" if ratio else "")
+        )
     lines += ["", "Occupations:"]
     for row in summary["top_occupations"]:
         lines.append(f"  {percent(row['share_of_published_tasks']):>8}  {row['title']}")
@@ -121,5 +133,7 @@ def render(summary: dict[str, Any], where: Path) -> str:
     if summary["manifest"].get("is_sample_taxonomy") == "true":
         lines.append("The taxonomy is the small sample; see README, 'The full O*NET', for the official one.")
     if summary["manifest"].get("engine") == "local":
-        lines.append("Labels come from the built-in reader, which needs no key and errs more; see README, 'The real engine'.")
+        lines.append(
+            "Labels come from the built-in reader, which needs no key and errs more; see README, 'The real engine'."
+        )
     return "\n".join(lines)
