@@ -354,7 +354,7 @@ def entry(kind: str, content: object, **changes: Any) -> dict[str, Any]:
         "timestamp": "2025-03-01T10:00:00.000Z",
         "isSidechain": False,
         "userType": "external",
-        "cwd": "/home/someone/secret",
+        "cwd": "/srv/someone/secret",
         "message": {"role": kind, "content": content},
         **changes,
     }
