@@ -99,6 +99,30 @@ def test_codes_of_both_vintages_are_matched(release: Path, seeds: Path, tmp_path
     assert found["Felten et al. 2021", "soc_major_group", "per_worker"].n == 9
 
 
+def test_use_per_worker_takes_the_employment_that_is_given(
+    release: Path, seeds: Path, tmp_path: Path
+) -> None:
+    exposure = install(tmp_path / "exposure")
+    header = ["AREA_TITLE", "OCC_CODE", "OCC_TITLE", "O_GROUP", "TOT_EMP", "A_MEAN", "A_MEDIAN", "H_MEDIAN"]
+    # The more exposed an occupation is, the more workers share its use; a suppressed count is none.
+    employed = [
+        ["U.S.", f"1{i}-1011", "x", "detailed", f"{1000 ** (i + 1):,}", "1", "1", "1"] for i in range(8)
+    ]
+    employed += [["U.S.", "18-1011", "x", "detailed", "**", "1", "1", "1"]]
+    employed += [["U.S.", "15-1251", "P", "detailed", "1", "1", "1", "1"]]
+    write(tmp_path / "oews.csv", header, employed)
+    results = compare(release, exposure, seeds, REFERENCE, tmp_path / "oews.csv")
+    found = {(r.source, r.level, r.usage): r for r in results}
+    felten = found["Felten et al. 2021", "soc_code", "per_worker"]
+    assert felten.n == 9, "eight codes with employment, and the 2010 code by its 2018 code"
+    other = found["Tomlinson et al. 2025", "soc_code", "per_worker"]
+    # Use per worker falls as exposure falls, but for the first code, which has no use at all.
+    assert other.n == 8 and other.spearman == pytest.approx(1 / 3)
+    write(tmp_path / "empty.csv", header, [["U.S.", "00-0000", "All", "total", "9", "1", "1", "1"]])
+    with pytest.raises(UserError, match="no detailed occupation"):
+        compare(release, exposure, seeds, REFERENCE, tmp_path / "empty.csv")
+
+
 def test_nothing_installed_and_no_known_file(release: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="reference install"):
         compare(release, tmp_path / "none.csv", SAMPLE, REFERENCE)

@@ -97,8 +97,7 @@ def _label(name: str, tables: dict[str, Any], space: Any, max_cost: float | None
     from economic_index.engines.factory import EngineSettings, make_engine
     from economic_index.engines.ledger import Ledger
     from economic_index.labelling.labels import label_conversations
-    from economic_index.labelling.model import make_strategy, read_conversations
-    from economic_index.labelling.reading import reading_strategy
+    from economic_index.labelling.model import read_conversations, strategy_for
     from economic_index.labelling.strategies import FieldMaker
     from economic_index.paths import ledger_file
     from economic_index.registry import build_registry
@@ -114,18 +113,10 @@ def _label(name: str, tables: dict[str, Any], space: Any, max_cost: float | None
     with Ledger(ledger_file()) as ledger:
         engine = make_engine(EngineSettings.of(values), space, ledger)
         try:
-            if engine_name == "local":
-                strategy = make_strategy(strategy_name, space, fields, engine)
-            else:
-                strategy = reading_strategy(
-                    strategy_name,
-                    space,
-                    fields,
-                    registry,
-                    dwa_reference=tables["dwa_reference"].to_pylist(),
-                    tasks_to_dwas=tables["tasks_to_dwas"].to_pylist(),
-                    task_occupations=tables["task_occupations"].to_pylist(),
-                )
+            activities = {
+                name: tables[name].to_pylist() for name in ("dwa_reference", "tasks_to_dwas", "task_occupations")
+            }
+            strategy = strategy_for(strategy_name, engine, space, fields, registry, activities)
             rows: list[dict[str, Any]] = []
             talks = read_conversations(tables["conversations"])
             for batch in label_conversations(talks, registry, engine, ledger, strategy, fields):

@@ -18,6 +18,12 @@ def compare_command(
     release: Annotated[
         Path | None, typer.Option(help="Folder of a release, or its database; releases/latest by default.")
     ] = None,
+    employment: Annotated[
+        Path | None,
+        typer.Option(
+            help="OEWS national table (CSV, xlsx, zip) for use per worker; that of the taxonomy by default."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Rank correlations of the use in a release with installed forecasts, by occupation and by major
@@ -29,7 +35,11 @@ def compare_command(
 
     root = project_root()
     results = compare(
-        find_database(release), root / INSTALLED, taxonomy_seeds(), root / "seeds" / "reference"
+        find_database(release),
+        root / INSTALLED,
+        taxonomy_seeds(),
+        root / "seeds" / "reference",
+        employment,
     )
     if as_json:
         typer.echo(json.dumps([result.as_dict() for result in results], ensure_ascii=False))

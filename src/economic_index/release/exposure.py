@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from economic_index.errors import UserError
 from economic_index.release.flat_files import read_table
 
@@ -165,16 +167,23 @@ def correlate(forecast: Sequence[float], usage: Sequence[float]) -> tuple[float 
     return float(spearmanr(forecast, usage).statistic), float(kendalltau(forecast, usage).statistic)
 
 
-def compare(database: Path, exposure: Path, seeds: Path, reference: Path) -> list[Correlation]:
+def compare(
+    database: Path, exposure: Path, seeds: Path, reference: Path, employment: Path | None = None
+) -> list[Correlation]:
     """Correlate every installed forecast with the use in a release, by occupation and by SOC major group.
 
     Occupations are matched in the vintage of the forecast: codes of the other vintage go through the first
-    target of
-    the crosswalk. Use of a six-digit code is the sum over its published occupations; employment is that of
-    OEWS.
+    target of the crosswalk. Use per worker is the use of all published occupations of a six-digit SOC 2018
+    code (the first seven characters of the 2019 code) over its employment in OEWS, which counts by those
+    codes whatever the vintage of the release or of the forecast; the forecast of such a code is the mean over
+    its occupations.
+
+    Args:
+        employment: an OEWS national table (CSV, xlsx or zip). Without one, that of the release's taxonomy;
+            published releases that were imported bring none.
 
     Raises:
-        UserError: nothing is installed, or the release cannot be read.
+        UserError: nothing is installed, the release or the employment cannot be read.
     """
     from economic_index.release.export import open_release
 
@@ -189,10 +198,16 @@ def compare(database: Path, exposure: Path, seeds: Path, reference: Path) -> lis
             connection.execute(
                 f"create view {name} as from read_csv('{quoted}', header = true, all_varchar = true)"
             )
+        connection.register("employment", _employment(connection, employment))
         connection.execute(COMPARED, [source.manifest.get("soc_vintage", "2019")])
         rows = connection.execute(
-            """select source, measure, level, usage, list(exposure order by unit), list(used order by unit)
-            from compared where exposure is not null and used is not null group by all order by all"""
+            """
+            select source, measure, level, usage, list(exposure order by unit), list(used order by unit)
+            from compared
+            where exposure is not null and used is not null
+            group by all
+            order by all
+            """
         ).fetchall()
     results = []
     for source_name, measure, level, usage, exposures, used in rows:
@@ -203,68 +218,128 @@ def compare(database: Path, exposure: Path, seeds: Path, reference: Path) -> lis
     return results
 
 
+def _employment(connection: Any, path: Path | None) -> pa.Table:
+    """Employees by six-digit code: (soc_code, n_employed), from ``path`` or from the taxonomy's own table."""
+    if path is None:
+        rows = connection.execute(
+            "select occ_code, o_group, tot_emp from bls_oews_national where length(occ_code) = 7"
+        ).fetchall()
+    else:
+        from economic_index.taxonomy.official import found_file, read_oews
+
+        rows = [(row["occ_code"], row["o_group"], row["tot_emp"]) for row in read_oews(found_file(path))]
+    counted: dict[str, float] = {}
+    for code, group, text in rows:
+        digits = str(text or "").replace(",", "")
+        if group == "detailed" and digits.isdigit() and int(digits) > 0:
+            counted[str(code)] = float(digits)
+    if path is not None and not counted:
+        raise UserError(
+            f"The employment table {path} has no detailed occupation; give an OEWS national table."
+        )
+    return pa.table(
+        {
+            "soc_code": pa.array(list(counted), pa.string()),
+            "n_employed": pa.array(list(counted.values()), pa.float64()),
+        }
+    )
+
+
 # $1 is the vintage of the release's codes. Codes of six digits are matched by their first seven characters.
 COMPARED = """
 create temp table compared as
 with targets as (
-    select onet_soc_2010_code as code_2010, min(onet_soc_2019_code) as code_2019 from crosswalk group by 1
+    select
+        onet_soc_2010_code as code_2010,
+        min(onet_soc_2019_code) as code_2019
+    from crosswalk
+    group by 1
 ),
+
 origins as (
-    select onet_soc_2019_code as code_2019, min(onet_soc_2010_code) as code_2010 from crosswalk group by 1
+    select
+        onet_soc_2019_code as code_2019,
+        min(onet_soc_2010_code) as code_2010
+    from crosswalk
+    group by 1
 ),
+
 used as (
     select
-        u.onet_soc_code,
-        u.soc_major_code,
-        u.share_of_published_tasks as share,
-        case when $1 = '2010' then u.onet_soc_code else coalesce(o.code_2010, u.onet_soc_code) end as
-        code_2010,
-        case when $1 = '2019' then u.onet_soc_code else coalesce(t.code_2019, u.onet_soc_code) end as
-        code_2019
-    from marts.occupation_usage as u
-    left join targets as t on u.onet_soc_code = t.code_2010
-    left join origins as o on u.onet_soc_code = o.code_2019
-    where u.status = 'published' and u.onet_soc_code <> 'unattributed'
+        occupations.onet_soc_code,
+        occupations.share_of_published_tasks as share,
+        case
+            when $1 = '2010' then occupations.onet_soc_code
+            else coalesce(origins.code_2010, occupations.onet_soc_code)
+        end as code_2010,
+        case
+            when $1 = '2019' then occupations.onet_soc_code
+            else coalesce(targets.code_2019, occupations.onet_soc_code)
+        end as code_2019
+    from marts.occupation_usage as occupations
+    left join targets on occupations.onet_soc_code = targets.code_2010
+    left join origins on occupations.onet_soc_code = origins.code_2019
+    where occupations.status = 'published' and occupations.onet_soc_code <> 'unattributed'
 ),
+
 matched as (
     select
-        e.source,
-        e.measure,
-        cast(e.value as double) as exposure,
-        used.*,
-        left(case e.soc_vintage when '2010' then used.code_2010 else used.code_2019 end, 7) as soc_code
-    from exposure as e
+        exposure.source,
+        exposure.measure,
+        cast(exposure.value as double) as exposure,
+        used.onet_soc_code,
+        used.share,
+        left(used.code_2019, 7) as soc_code
+    from exposure
     inner join used
-        on e.code = left(case e.soc_vintage when '2010' then used.code_2010 else used.code_2019 end,
-        length(e.code))
+        on exposure.code = left(
+            case exposure.soc_vintage when '2010' then used.code_2010 else used.code_2019 end,
+            length(exposure.code)
+        )
 ),
-employed as (
-    select occ_code as soc_code, try_cast(replace(tot_emp, ',', '') as double) as n_employed
-    from bls_oews_national
-    where o_group = 'detailed' and length(occ_code) = 7
-),
+
 by_soc as (
-    select m.source, m.measure, m.soc_code, avg(m.exposure) as exposure, sum(m.share) as share,
-    max(e.n_employed) as n_employed from matched as m
-    left join employed as e using (soc_code)
-    group by all
+    select
+        matched.source,
+        matched.measure,
+        matched.soc_code,
+        avg(matched.exposure) as exposure,
+        sum(matched.share) / any_value(employment.n_employed) as per_worker
+    from matched
+    inner join employment on matched.soc_code = employment.soc_code
+    group by 1, 2, 3
 ),
+
 groups as (
-    select soc_major_code, share_of_published_tasks as share, ratio_of_usage_to_employment as ratio
+    select
+        soc_major_code,
+        share_of_published_tasks as share,
+        ratio_of_usage_to_employment as ratio
     from marts.occupation_category_usage
     where status = 'published' and soc_major_code <> 'unattributed'
 ),
+
 group_exposure as (
-    select source, measure, left(code, 2) as soc_major_code, avg(cast(value as double)) as exposure from
-    exposure group by all
+    select
+        source,
+        measure,
+        left(code, 2) as soc_major_code,
+        avg(cast(value as double)) as exposure
+    from exposure
+    group by 1, 2, 3
 )
-select source, measure, 'occupation' as level, 'share' as usage, onet_soc_code as unit, exposure, share as
-used from matched union all
-select source, measure, 'soc_code', 'per_worker', soc_code, exposure, share / nullif(n_employed, 0) from
-by_soc union all
+
+select source, measure, 'occupation' as level, 'share' as usage, onet_soc_code as unit, exposure, share as used
+from matched
+union all
+select source, measure, 'soc_code', 'per_worker', soc_code, exposure, per_worker
+from by_soc
+union all
 select source, measure, 'soc_major_group', 'share', soc_major_code, exposure, share
-from group_exposure inner join groups using (soc_major_code)
+from group_exposure
+inner join groups using (soc_major_code)
 union all
 select source, measure, 'soc_major_group', 'per_worker', soc_major_code, exposure, ratio
-from group_exposure inner join groups using (soc_major_code)
+from group_exposure
+inner join groups using (soc_major_code)
 """
