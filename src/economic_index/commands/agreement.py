@@ -114,7 +114,8 @@ def _label(name: str, tables: dict[str, Any], space: Any, max_cost: float | None
         engine = make_engine(EngineSettings.of(values), space, ledger)
         try:
             activities = {
-                name: tables[name].to_pylist() for name in ("dwa_reference", "tasks_to_dwas", "task_occupations")
+                name: tables[name].to_pylist()
+                for name in ("dwa_reference", "tasks_to_dwas", "task_occupations")
             }
             strategy = strategy_for(strategy_name, engine, space, fields, registry, activities)
             rows: list[dict[str, Any]] = []

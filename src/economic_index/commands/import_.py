@@ -66,8 +66,8 @@ def describe(summary: Summary) -> str:
     quarantined = sum(summary.quarantined.values())
     rate = summary.rows / summary.seconds if summary.seconds else 0.0
     lines = [
-        f"{summary.rows:,} rows from {summary.files:,} files ({', '.join(summary.formats)}) "
-        f"in {summary.seconds:.1f} s, {rate:,.0f} rows/s",
+        f"{summary.rows:,} rows from {summary.files:,} files ({', '.join(summary.formats)}) in "
+        f"{summary.seconds:.1f} s, {rate:,.0f} rows/s",
         f"  {summary.admitted:,} conversations, {quarantined:,} quarantined",
     ]
     lines += [f"    {reason}: {count:,}" for reason, count in sorted(summary.quarantined.items())]

@@ -60,14 +60,14 @@ def describe(done: PrivateRelease) -> str:
     """The outcome for people, a few lines."""
     lines = [
         f"Release {done.release_id}: {done.n_files} files, {done.n_bytes:,} bytes",
-        f"  epsilon {done.epsilon:g}, at most {done.max_conversations_per_account} conversations an account, "
-        f"noise scale {done.noise_scale:g}",
+        f"  epsilon {done.epsilon:g}, at most {done.max_conversations_per_account} conversations an "
+        f"account, noise scale {done.noise_scale:g}",
         f"  the window has spent {done.epsilon_spent:g} of {done.max_epsilon:g}",
     ]
     for row in done.accuracy:
         noise, bound = row["expected_absolute_error_median"], row["error_bound_95_median"]
         lines.append(
-            f"  {row['table_name']:<30}{row['n_rows']:>7,} rows, noise {noise:,.1f} on average, "
-            f"within {bound:,.1f} in 95 of 100 (median row)"
+            f"  {row['table_name']:<30}{row['n_rows']:>7,} rows, noise {noise:,.1f} on average, within "
+            f"{bound:,.1f} in 95 of 100 (median row)"
         )
     return "\n".join([*lines, str(done.folder)])

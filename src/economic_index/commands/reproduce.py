@@ -96,7 +96,6 @@ def _print(result: Reproduction) -> None:
     counts = result.counts()
     console.print(
         f"{counts['reproduced']} reproduced, {counts['differs']} differ, {counts['not_reproducible']} not "
-        f"recomputable "
-        f"({result.seconds:.0f} s)",
+        f"recomputable ({result.seconds:.0f} s)",
         highlight=False,
     )

@@ -92,8 +92,8 @@ def list_command(
         changed = f"  changed: {', '.join(entry['changed_files'])}" if entry["changed_files"] else ""
         typer.echo(
             f"{mark} {entry['release']:<10} {entry['occupations']:>6,} occupations "
-            f"{entry['task_statements']:>7,} task statements  SOC {entry['soc_vintage']}  "
-            f"wages {entry['wage_release']}  {entry['folder']}{changed}"
+            f"{entry['task_statements']:>7,} task statements  SOC {entry['soc_vintage']}  wages "
+            f"{entry['wage_release']}  {entry['folder']}{changed}"
         )
 
 
@@ -131,8 +131,8 @@ def describe(scores: list[Score]) -> str:
     for score in scores:
         against = f"{score.grouping} ({score.n_groups})"
         lines.append(
-            f"{score.level:<8}{score.n_nodes:>6}  {against:<12}"
-            f"{score.hierarchy:>10.3f}{score.kmeans:>9.3f}{score.random_tree:>8.3f}"
+            f"{score.level:<8}{score.n_nodes:>6}  "
+            f"{against:<12}{score.hierarchy:>10.3f}{score.kmeans:>9.3f}{score.random_tree:>8.3f}"
         )
     return "\n".join(lines)
 

@@ -65,8 +65,8 @@ def _print(found: Validation) -> None:
 
     console = Console(width=112)
     console.print(
-        f"engine {found.engine}, strategy {found.strategy}, taxonomy {found.taxonomy}, "
-        f"{found.n_tasks:,} tasks, {found.n_conversations:,} labelled conversations",
+        f"engine {found.engine}, strategy {found.strategy}, taxonomy {found.taxonomy}, {found.n_tasks:,} "
+        f"tasks, {found.n_conversations:,} labelled conversations",
         highlight=False,
     )
     for annotator in dict.fromkeys(level.annotator for level in found.levels):

@@ -129,7 +129,7 @@ def _attach_seeds(
         raise UserError(
             f"The release was made with taxonomy {manifest.get('taxonomy_release')}, but {seeds} holds "
             f"{installed[0] if installed else 'none'}; set ECONOMIC_INDEX_TAXONOMY to the folder it was "
-            f"made with."
+            "made with."
         )
 
 

@@ -181,8 +181,8 @@ def flat_files(n_tasks: int, n_patterns: int) -> dict[str, tuple[str, str]]:
             "Share of conversations by task, in percent of the published tasks and the pseudo-task none",
         ),
         "automation_vs_augmentation.csv": (
-            f"select interaction_type, {_percent(n_patterns)} from ({PATTERNS}) "
-            "where interaction_type <> 'not attributed' order by interaction_type",
+            f"select interaction_type, {_percent(n_patterns)} from ({PATTERNS}) where interaction_type <> "
+            "'not attributed' order by interaction_type",
             "Share of classified conversations by interaction type; what is not attributed is left out",
         ),
         "onet_task_statements.csv": (TASK_STATEMENTS, "Task statements of the taxonomy in use"),
@@ -190,8 +190,7 @@ def flat_files(n_tasks: int, n_patterns: int) -> dict[str, tuple[str, str]]:
         "wage_data.csv": (
             WAGES,
             "Median yearly wage in US dollars and job zone by occupation, -1 where missing; isBright, "
-            "isGreen, "
-            "JobForecast, ChanceAuto and WageGroup are placeholders",
+            "isGreen, JobForecast, ChanceAuto and WageGroup are placeholders",
         ),
         "bls_employment_may_2023.csv": (EMPLOYMENT, "US employment by SOC major group, BLS OEWS May 2023"),
         "residuals.csv": (
@@ -212,8 +211,8 @@ def flat_files(n_tasks: int, n_patterns: int) -> dict[str, tuple[str, str]]:
         ),
         "automation_vs_augmentation_by_task.csv": (
             _by_task(),
-            "Parts of each task's use by interaction type, as in the second release; filtered is what has no "
-            "pattern, or none that is published",
+            "Parts of each task's use by interaction type, as in the second release; filtered is what has "
+            "no pattern, or none that is published",
         ),
     }
 

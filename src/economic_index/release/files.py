@@ -94,11 +94,10 @@ def read_comments(database: Path) -> dict[tuple[str, str], str]:
         quoted = str(database).replace("'", "''")
         connection.execute(f"attach '{quoted}' as candidate (read_only)")
         rows = connection.execute(
-            "select table_name, '' as column_name, comment from duckdb_tables() "
-            "where database_name = 'candidate' and schema_name = 'marts' and comment is not null "
-            "union all select table_name, column_name, comment from duckdb_columns() "
-            "where database_name = 'candidate' and schema_name = 'marts' and comment is not null order by "
-            "1, 2"
+            "select table_name, '' as column_name, comment from duckdb_tables() where database_name = "
+            "'candidate' and schema_name = 'marts' and comment is not null union all select table_name, "
+            "column_name, comment from duckdb_columns() where database_name = 'candidate' and schema_name "
+            "= 'marts' and comment is not null order by 1, 2"
         ).fetchall()
     finally:
         connection.close()

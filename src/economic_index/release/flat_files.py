@@ -103,7 +103,7 @@ def percentage(path: Path, number: int, text: str) -> float:
     if not 0 <= value <= 100:
         raise UserError(
             f"Data row {number} of {path} has a percentage that is not a number from 0 to 100; mend that "
-            f"cell."
+            "cell."
         )
     return value
 

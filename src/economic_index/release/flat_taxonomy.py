@@ -90,7 +90,7 @@ def install_taxonomy(source: Path, output: Path, options: TaxonomyOptions) -> Ta
     if statements_file is None:
         raise UserError(
             f"The release {source} has no {STATEMENTS}; give a folder that holds the task statements with "
-            f"--taxonomy."
+            "--taxonomy."
         )
     notes: list[str] = []
     statements = _read_statements(statements_file)
@@ -138,8 +138,8 @@ def soc_vintage(codes: set[str], path: Path) -> str:
     found = [vintage for vintage, markers in ONLY_IN.items() if codes & markers]
     if len(found) > 1:
         raise UserError(
-            f"The file {path} mixes O*NET-SOC codes of 2010 and 2019; use statements of one release, "
-            "or say which vintage to take with --soc-vintage."
+            f"The file {path} mixes O*NET-SOC codes of 2010 and 2019; use statements of one release, or "
+            "say which vintage to take with --soc-vintage."
         )
     return found[0] if found else "2019"
 
@@ -260,7 +260,7 @@ def _check_employment(path: Path | None, notes: list[str]) -> None:
     if path is None:
         notes.append(
             f"{EMPLOYMENT} is not in the folder: US employment is that of "
-            f"seeds/reference/soc_major_groups.csv."
+            "seeds/reference/soc_major_groups.csv."
         )
         return
     ours = project_employment()
@@ -272,8 +272,7 @@ def _check_employment(path: Path | None, notes: list[str]) -> None:
     if differing:
         notes.append(
             f"{EMPLOYMENT}: {len(differing)} of the SOC major groups differ from "
-            f"seeds/reference/soc_major_groups.csv, "
-            "whose numbers the marts use."
+            "seeds/reference/soc_major_groups.csv, whose numbers the marts use."
         )
 
 

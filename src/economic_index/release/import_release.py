@@ -160,7 +160,7 @@ def find_task_file(source: Path, edition: str | None) -> Path:
         if not path.is_file():
             raise UserError(
                 f"The release {source} has no file {path.name}; leave --edition out or name one that is "
-                f"there."
+                "there."
             )
         return path
     single = source / "onet_task_mappings.csv"
@@ -169,8 +169,8 @@ def find_task_file(source: Path, edition: str | None) -> Path:
     numbered = sorted(source.glob("task_pct_v*.csv"), key=lambda path: (len(path.name), path.name))
     if not numbered:
         raise UserError(
-            f"The release {source} has no task shares: it needs onet_task_mappings.csv or "
-            f"task_pct_v1.csv, task_pct_v2.csv."
+            f"The release {source} has no task shares: it needs onet_task_mappings.csv or task_pct_v1.csv, "
+            "task_pct_v2.csv."
         )
     return numbered[-1]
 
@@ -214,8 +214,8 @@ def _counts(
     recovered = recover_total(values)
     if recovered is None:
         raise UserError(
-            f"The percentages of {path} do not have enough digits to tell whole counts; "
-            f"give the number of conversations they are of with {option}."
+            f"The percentages of {path} do not have enough digits to tell whole counts; give the number of "
+            f"conversations they are of with {option}."
         )
     return counts_over(values, recovered, "digits")
 
@@ -244,7 +244,7 @@ def _read_tasks(
     if report.duplicate_tasks:
         report.notes.append(
             f"{path.name}: {len(report.duplicate_tasks)} tasks stand in several rows; their shares were "
-            f"added."
+            "added."
         )
     none = tasks.pop(PSEUDO_TASK, None)
     report.n_none, report.n_tasks = none, len(tasks)
@@ -256,8 +256,7 @@ def _read_tasks(
     if report.below_floor:
         report.notes.append(
             f"{path.name}: {len(report.below_floor)} tasks have fewer than {FLOOR_CONVERSATIONS} "
-            f"conversations; "
-            "the marts withhold them."
+            "conversations; the marts withhold them."
         )
     return dict(tasks), {} if none is None else {"none": none}
 
@@ -278,8 +277,7 @@ def _read_patterns(
     if strange:
         raise UserError(
             f"The file {path} has an interaction type that the project does not know "
-            f"('{shorten(strange[0], 40)}'); "
-            f"it may hold {', '.join(INTERACTION_TYPES)}."
+            f"('{shorten(strange[0], 40)}'); it may hold {', '.join(INTERACTION_TYPES)}."
         )
     if len(set(types)) < len(types):
         raise UserError(f"The file {path} has an interaction type in two rows; leave one row each.")
@@ -326,8 +324,8 @@ def _list_unknown(tasks: Mapping[str, int], taxonomy: Taxonomy, report: Report) 
     if unknown:
         report.notes.append(
             f"{len(unknown)} tasks with {sum(unknown.values()):,} conversations are not in the taxonomy; "
-            f"they are listed in "
-            "tasks_not_in_taxonomy.csv and count as the global residual (`unattributed`)."
+            "they are listed in tasks_not_in_taxonomy.csv and count as the global residual "
+            "(`unattributed`)."
         )
     if tasks and len(unknown) == len(tasks):
         raise UserError(

@@ -139,8 +139,8 @@ def refuse_beside_dp(into: Path, window: Window) -> None:
     there = dp_releases_of_window(into, window)
     if there:
         raise RefusedError(
-            f"The window was released with differential privacy as {there[0]}, and exact tables beside noisy "
-            "ones would take the noise off again; choose another window."
+            f"The window was released with differential privacy as {there[0]}, and exact tables beside "
+            "noisy ones would take the noise off again; choose another window."
         )
 
 
@@ -261,8 +261,8 @@ def refuse_run(run: Mapping[str, Any], allow_test_accounts: bool) -> Window:
         )
     if run.get("is_test_accounts") and not allow_test_accounts:
         raise RefusedError(
-            "The accounts are surrogates, one for each conversation, so a promise about accounts is empty; "
-            "use --allow-test-accounts for a trial that nobody else sees."
+            "The accounts are surrogates, one for each conversation, so a promise about accounts is "
+            "empty; use --allow-test-accounts for a trial that nobody else sees."
         )
     return window
 
@@ -277,7 +277,8 @@ def refuse_beside_exact(into: Path, window: Window) -> None:
         if _window(row).overlaps(window):
             raise RefusedError(
                 f"Exact tables of the window are published as release {row.release_id}, and noise beside "
-                "exact tables protects nobody; choose another window, or another releases folder for trials."
+                "exact tables protects nobody; choose another window, or another releases folder for "
+                "trials."
             )
 
 
@@ -296,8 +297,8 @@ def refuse_spent(accounts: Path, window: Window, epsilon: float, max_epsilon: fl
     after = before + _decimal(epsilon)
     if after > _decimal(max_epsilon):
         raise RefusedError(
-            f"The window has spent epsilon {before} of {max_epsilon:g}, and {epsilon:g} more would pass the "
-            "limit; take a smaller --epsilon, or raise --max-epsilon knowing that the promise weakens."
+            f"The window has spent epsilon {before} of {max_epsilon:g}, and {epsilon:g} more would pass "
+            "the limit; take a smaller --epsilon, or raise --max-epsilon knowing that the promise weakens."
         )
     return after
 
@@ -379,8 +380,8 @@ def _facts(
     return {
         "product": "differentially private counts",
         "promise": (
-            "with or without all conversations of one account, every outcome is as likely up to a factor of "
-            "exp(epsilon)"
+            "with or without all conversations of one account, every outcome is as likely up to a factor "
+            "of exp(epsilon)"
         ),
         "privacy_unit": "account; all conversations without an account are one account",
         "epsilon": repr(float(epsilon)),

@@ -83,8 +83,8 @@ def opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     except duckdb.Error as error:
         # The message of the database may hold a value of a conversation, so it goes no further.
         raise UserError(
-            f"The private database {database} cannot be counted ({type(error).__name__}): its tables do not "
-            "have the types of a finished build; run dbt build again."
+            f"The private database {database} cannot be counted ({type(error).__name__}): its tables do "
+            "not have the types of a finished build; run dbt build again."
         ) from error
     finally:
         connection.close()
@@ -172,8 +172,8 @@ _COLUMNS = {
         "Bounded count plus noise. Can be negative: values are not clamped, so that sums stay unbiased."
     ),
     "share_of_tasks": (
-        "n_conversations_noisy over the noisy total of all tasks, clamped to 0..1; null when that total is "
-        "not positive. The shares do not add up to 1 where counts are negative."
+        "n_conversations_noisy over the noisy total of all tasks, clamped to 0..1; null when that total "
+        "is not positive. The shares do not add up to 1 where counts are negative."
     ),
     "expected_absolute_error": (
         "Mean absolute size of the noise in n_conversations_noisy. Noise only: what the bound on accounts "

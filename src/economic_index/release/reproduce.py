@@ -82,7 +82,7 @@ def find_data(given: Path | None) -> Path:
         if not (folder / part).is_dir():
             raise UserError(
                 f"The folder {folder} does not hold {part}; give the folder with the published releases "
-                f"with --data."
+                "with --data."
             )
     return folder.resolve()
 
@@ -147,8 +147,8 @@ def _read(overlay: Overlay) -> list[Number]:
         ).fetchall()
     if not rows:
         raise UserError(
-            "The release has another number of conversations than the published one; "
-            "check the files of the release against their checksums."
+            "The release has another number of conversations than the published one; check the files of "
+            "the release against their checksums."
         )
     return [Number(*row) for row in rows]
 
@@ -247,8 +247,7 @@ def as_markdown(result: Reproduction) -> str:
         "minus the recomputed one where none is printed. Percents and changes are in percentage points.",
         "",
         f"{counts['reproduced']} numbers are reproduced, {counts['differs']} differ, "
-        f"{counts['not_reproducible']} cannot be "
-        "recomputed from any release.",
+        f"{counts['not_reproducible']} cannot be recomputed from any release.",
         "",
     ]
     titles = {"v1": "First release", "v2": "Second release", "v1_to_v2": "From the first to the second"}

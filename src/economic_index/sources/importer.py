@@ -89,8 +89,8 @@ def plan(sources: Sequence[str], format_name: str) -> list[tuple[Path, Format]]:
         kind = kind_of(path)
         if kind not in item.kinds:
             raise UserError(
-                f"The file {path} is not of a type that the format {item.name} has; "
-                f"it reads {', '.join(item.kinds)}."
+                f"The file {path} is not of a type that the format {item.name} has; it reads "
+                f"{', '.join(item.kinds)}."
             )
         if item.required and kind in CANONICAL_KINDS:
             require_columns(path, item.required)

@@ -237,7 +237,7 @@ def _spooled(batches: Iterator[pa.RecordBatch]) -> pa.RecordBatchReader:
         file.seek(0)
     except OSError as error:
         raise UserError(
-            f"The conversations cannot be copied into {folder} ({error.strerror or 'write error'}); "
-            "make room there."
+            f"The conversations cannot be copied into {folder} ({error.strerror or 'write error'}); make "
+            "room there."
         ) from None
     return pa.ipc.open_stream(pa.PythonFile(file, mode="r"))

@@ -191,8 +191,8 @@ def as_page(readings: Sequence[Reading]) -> str:
     import base64
 
     policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{base64.b64encode(digest).decode()}'; form-action 'none'; base-uri 'none'"
+        "default-src 'none'; style-src 'unsafe-inline'; script-src "
+        f"'sha256-{base64.b64encode(digest).decode()}'; form-action 'none'; base-uri 'none'"
     )
     body = "\n".join(_article(reading) for reading in readings)
     return (
@@ -214,8 +214,7 @@ def _article(reading: Reading) -> str:
         for role, content in reading.turns
     )
     questions = "".join(
-        f"<fieldset><legend>{html.escape(title)}</legend>"
-        f"<p>{html.escape(reading.labels[item]) or '(none)'}</p>"
+        f"<fieldset><legend>{html.escape(title)}</legend><p>{html.escape(reading.labels[item]) or '(none)'}</p>"
         + "".join(
             f'<label><input type="radio" name="{reading.number}.{item}" value="{verdict}"> '
             f"{verdict.replace('_', ' ')}</label> "
@@ -228,12 +227,13 @@ def _article(reading: Reading) -> str:
 
 
 STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;max-width:75rem;padding:1rem;color:#222}"
-    "header{position:sticky;top:0;background:#fff;border-bottom:1px solid #ccc;padding-bottom:.5rem}"
-    "article{display:grid;grid-template-columns:3fr 2fr;gap:1rem;border-bottom:2px solid #ddd;padding:1rem 0}"
-    "h2{grid-column:1/-1;margin:0}pre{white-space:pre-wrap;font:inherit;margin:.2rem 0 1rem}"
-    ".user{background:#f3f6fb;padding:.5rem}.assistant{padding:.5rem}"
-    "fieldset{border:1px solid #ccc;margin:0 0 .7rem}"
+    "body{font:15px/1.5 system-ui,sans-serif;margin:0 "
+    "auto;max-width:75rem;padding:1rem;color:#222}header{position:sticky;top:0;background:#fff;border-bottom:1px "
+    "solid #ccc;padding-bottom:.5rem}article{display:grid;grid-template-columns:3fr "
+    "2fr;gap:1rem;border-bottom:2px solid #ddd;padding:1rem "
+    "0}h2{grid-column:1/-1;margin:0}pre{white-space:pre-wrap;font:inherit;margin:.2rem 0 "
+    "1rem}.user{background:#f3f6fb;padding:.5rem}.assistant{padding:.5rem}fieldset{border:1px solid "
+    "#ccc;margin:0 0 .7rem}"
 )
 SCRIPT = """
 document.getElementById('save').addEventListener('click', function () {
@@ -285,8 +285,8 @@ def read_answers(path: Path) -> Verdicts:
             continue
         if word not in VERDICTS or item not in ITEMS or not number.isdecimal():
             raise UserError(
-                f"The file {path} has a verdict that is not one of {', '.join(VERDICTS)} for a known "
-                f"item; mend it."
+                f"The file {path} has a verdict that is not one of {', '.join(VERDICTS)} for a known item; "
+                "mend it."
             )
         answers[int(number), item] = word
     return answers
