@@ -57,17 +57,31 @@ counted as (
 
 ),
 
-final as (
+-- In a window that is withheld no task is known to be unused.
+shown as (
 
     select
         run.release_id,
         run.taxonomy_release,
-        cast(counted.min_percent_of_tasks as integer) as min_percent_of_tasks,
-        cast(counted.n_occupations_at_least as bigint) as n_occupations_at_least,
-        cast(counted.n_occupations as bigint) as n_occupations,
-        {{ share_columns('share_of_occupations', 'counted.n_occupations_at_least', 'counted.n_occupations') }}
+        counted.min_percent_of_tasks,
+        counted.n_occupations,
+        case when run.window_status = 'published' then counted.n_occupations_at_least end as n_occupations_at_least
     from counted
     cross join run
+
+),
+
+final as (
+
+    select
+        release_id,
+        taxonomy_release,
+        cast(min_percent_of_tasks as integer) as min_percent_of_tasks,
+        case when n_occupations_at_least is not null then 'published' else 'withheld' end as status,
+        cast(n_occupations_at_least as bigint) as n_occupations_at_least,
+        cast(n_occupations as bigint) as n_occupations,
+        {{ share_columns('share_of_occupations', 'n_occupations_at_least', 'n_occupations') }}
+    from shown
 
 )
 

@@ -53,6 +53,7 @@ final as (
         run.release_id,
         classes.family,
         classes.unit,
+        'published' as status,
         classes.design_effect_class
     from classes
     inner join published

@@ -136,7 +136,7 @@ MARTS: dict[str, Mart] = {
         "min_percent_of_tasks",
         other="n_occupations_at_least n_occupations share_of_occupations share_of_occupations_lower "
         "share_of_occupations_upper",
-        texts=_TAXONOMY,
+        texts={**_TAXONOMY, "status": "statuses"},
         measured=False,
     ),
     "wage_usage": _mart(
@@ -258,7 +258,7 @@ MARTS: dict[str, Mart] = {
     "design_effects": _mart(
         "family unit",
         other="design_effect_class",
-        texts={"family": "share_families", "unit": "share_units"},
+        texts={"family": "share_families", "unit": "share_units", "status": "statuses"},
         measured=False,
     ),
     "validation_accuracy": _mart(

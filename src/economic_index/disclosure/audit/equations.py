@@ -297,14 +297,19 @@ def equations() -> list[Equation]:
             "depth_of_use",
             "occupations with enough published tasks",
             """
-            select d.min_percent_of_tasks, sum(case when o.n_tasks > 0 and o.p * 100 >=
-            d.min_percent_of_tasks * o.n_tasks then 1 else 0 end),
+            select
+                d.min_percent_of_tasks,
+                case when any_value(m.value) = 'published' then sum(
+                    case when o.n_tasks > 0 and o.p * 100 >= d.min_percent_of_tasks * o.n_tasks then 1 else 0 end
+                ) end,
                 max(d.n_occupations_at_least)
             from depth_of_use as d
             cross join (
                 select h.onet_soc_code, count(*) as n_tasks, count(t.n_conversations) as p
                 from ref_holders as h inner join task_usage as t on h.task_id = t.task_id group by 1
-            ) as o group by 1""",
+            ) as o
+            cross join (select value from release_manifest where item = 'window_status') as m
+            group by 1""",
         ),
         Equation(
             "geography_usage",
