@@ -167,12 +167,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--conversations", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        help="work here and leave it, so that the reference tables are built once; a temporary folder by default",
+    )
     given = parser.parse_args()
     print("| conversations | seconds | peak GB | x bare scan | x pandas roll-ups | x polars roll-ups |")
     print("|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
         for n in given.conversations:
-            print("| " + " | ".join(measure(n, Path(folder))) + " |", flush=True)
+            print("| " + " | ".join(measure(n, given.folder or Path(temporary))) + " |", flush=True)
 
 
 if __name__ == "__main__":
