@@ -1,5 +1,6 @@
 # make build : environment, install, then the whole job on the embedded default: import, dbt build, audit, publish, summary
 # make test  : environment, install, then lint, types and all tests
+# make lint  : lint and types alone
 # make bench : the benchmarks, as tables
 #
 # PYTHON           interpreter that makes the environment (3.11 or later)
@@ -15,12 +16,14 @@ TORCH_INDEX_URL ?=
 build: install
 	$(BIN)/economic-index build
 
-test: install-dev
+test: lint
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: install-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 1 models tests/singular tests/macros
-	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: install-dev
 	$(BIN)/python benchmarks/run.py
