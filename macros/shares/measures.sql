@@ -16,3 +16,11 @@
     {{ wilson(part, base, 'lower') }} as {{ name }}_lower,
     {{ wilson(part, base, 'upper') }} as {{ name }}_upper
 {%- endmacro %}
+
+{# What is known of a unit in all: its published tasks and its residual; null where it has neither. #}
+{% macro with_residual(m) -%}
+    case
+        when coalesce({{ m }}.n_conversations, {{ m }}.n_conversations_residual) is not null
+            then coalesce({{ m }}.n_conversations, 0) + coalesce({{ m }}.n_conversations_residual, 0)
+    end
+{%- endmacro %}

@@ -42,6 +42,14 @@ published as (
 
 ),
 
+classified as (
+
+    select n_conversations
+    from {{ ref('wall_public_outcomes') }}
+    where outcome = 'classified'
+
+),
+
 employed as (
 
     select sum(n_employed) as n_employed from groups
@@ -152,9 +160,11 @@ shared as (
         case when counted.soc_major_code <> 'unattributed' then {{ share('counted.n_conversations', 'published.n_conversations') }} end as share_of_published_tasks,
         case when counted.soc_major_code <> 'unattributed' then {{ wilson('counted.n_conversations', 'published.n_conversations', 'lower') }} end as share_of_published_tasks_lower,
         case when counted.soc_major_code <> 'unattributed' then {{ wilson('counted.n_conversations', 'published.n_conversations', 'upper') }} end as share_of_published_tasks_upper,
+        {{ share_columns('share_of_classified', with_residual('counted'), 'classified.n_conversations') }},
         {{ share('counted.n_employed', 'employed.n_employed') }} as share_of_us_employment
     from counted
     cross join published
+    cross join classified
     cross join employed
 
 ),
@@ -178,6 +188,9 @@ final as (
         shared.share_of_published_tasks,
         shared.share_of_published_tasks_lower,
         shared.share_of_published_tasks_upper,
+        shared.share_of_classified,
+        shared.share_of_classified_lower,
+        shared.share_of_classified_upper,
         shared.share_of_us_employment,
         shared.share_of_published_tasks / nullif(shared.share_of_us_employment, 0) as ratio_of_usage_to_employment
     from shared

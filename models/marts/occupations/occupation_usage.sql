@@ -35,6 +35,14 @@ published as (
 
 ),
 
+classified as (
+
+    select n_conversations
+    from {{ ref('wall_public_outcomes') }}
+    where outcome = 'classified'
+
+),
+
 -- The only float is the last division: numerators are whole, and sum to the published total times the denominator.
 allocated as (
 
@@ -116,10 +124,12 @@ final as (
         counted.n_conversations_residual,
         case when counted.onet_soc_code <> 'unattributed' then {{ share('counted.n_conversations', 'published.n_conversations') }} end as share_of_published_tasks,
         case when counted.onet_soc_code <> 'unattributed' then {{ wilson('counted.n_conversations', 'published.n_conversations', 'lower') }} end as share_of_published_tasks_lower,
-        case when counted.onet_soc_code <> 'unattributed' then {{ wilson('counted.n_conversations', 'published.n_conversations', 'upper') }} end as share_of_published_tasks_upper
+        case when counted.onet_soc_code <> 'unattributed' then {{ wilson('counted.n_conversations', 'published.n_conversations', 'upper') }} end as share_of_published_tasks_upper,
+        {{ share_columns('share_of_classified', with_residual('counted'), 'classified.n_conversations') }}
     from counted
     cross join run
     cross join published
+    cross join classified
 
 )
 

@@ -47,15 +47,16 @@ def _read(connection: duckdb.DuckDBPyConnection, n_top: int) -> dict[str, Any]:
     )
     groups = _rows(
         connection,
-        f"""select title, share_of_published_tasks, ratio_of_usage_to_employment from marts.occupation_category_usage
-        where status = 'published' and soc_major_code <> 'unattributed'
-        order by share_of_published_tasks desc, soc_major_code limit {n_top}""",
+        f"""select title, share_of_published_tasks, share_of_classified, ratio_of_usage_to_employment
+        from marts.occupation_category_usage
+        where share_of_classified is not null and soc_major_code <> 'unattributed'
+        order by share_of_published_tasks desc nulls last, share_of_classified desc, soc_major_code limit {n_top}""",
     )
     occupations = _rows(
         connection,
-        f"""select onet_soc_code, title, share_of_published_tasks from marts.occupation_usage
-        where status = 'published' and onet_soc_code <> 'unattributed'
-        order by share_of_published_tasks desc, onet_soc_code limit {n_top}""",
+        f"""select onet_soc_code, title, share_of_published_tasks, share_of_classified from marts.occupation_usage
+        where share_of_classified is not null and onet_soc_code <> 'unattributed'
+        order by share_of_published_tasks desc nulls last, share_of_classified desc, onet_soc_code limit {n_top}""",
     )
     patterns = _rows(
         connection,
@@ -72,11 +73,17 @@ def _read(connection: duckdb.DuckDBPyConnection, n_top: int) -> dict[str, Any]:
         "manifest": manifest,
         "outcomes": [{"outcome": o, "status": s, "n_conversations": n} for o, s, n in outcomes],
         "top_categories": [
-            {"title": t, "share_of_published_tasks": s, "ratio_of_usage_to_employment": r}
-            for t, s, r in groups
+            {
+                "title": t,
+                "share_of_published_tasks": s,
+                "share_of_classified": a,
+                "ratio_of_usage_to_employment": r,
+            }
+            for t, s, a, r in groups
         ],
         "top_occupations": [
-            {"onet_soc_code": c, "title": t, "share_of_published_tasks": s} for c, t, s in occupations
+            {"onet_soc_code": c, "title": t, "share_of_published_tasks": s, "share_of_classified": a}
+            for c, t, s, a in occupations
         ],
         "collaboration": [
             {"group": g, "share_of_all": a, "share_of_classified_patterns": c} for g, a, c in patterns
@@ -93,6 +100,11 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.1f} %"
 
 
+def _shares(row: dict[str, Any]) -> str:
+    both = f"{percent(row['share_of_published_tasks']):>8}{percent(row['share_of_classified']):>9}"
+    return f"  {both}  {row['title']}"
+
+
 def render(summary: dict[str, Any], where: Path) -> str:
     """The summary as plain text of at most some 40 lines."""
     counts = {row["outcome"]: row["n_conversations"] for row in summary["outcomes"]}
@@ -106,16 +118,16 @@ def render(summary: dict[str, Any], where: Path) -> str:
     for row in summary["outcomes"]:
         shown = "withheld" if row["n_conversations"] is None else f"{row['n_conversations']:,}"
         lines.append(f"  {row['outcome']:<18}{shown:>12}")
-    lines += ["", "Occupational groups, share of published tasks (use against US employment):"]
+    lines += [
+        "",
+        "Share of published tasks, and of all that was classified (withheld tasks counted together):",
+        "",
+    ]
     for row in summary["top_categories"]:
         ratio = row["ratio_of_usage_to_employment"]
-        lines.append(
-            f"  {percent(row['share_of_published_tasks']):>8}  {row['title']}"
-            + (f"  ({ratio:.1f}x)" if ratio else "")
-        )
-    lines += ["", "Occupations:"]
-    for row in summary["top_occupations"]:
-        lines.append(f"  {percent(row['share_of_published_tasks']):>8}  {row['title']}")
+        lines.append(_shares(row) + (f"  ({ratio:.1f}x its share of US employment)" if ratio else ""))
+    lines.append("")
+    lines += [_shares(row) for row in summary["top_occupations"]]
     lines.append("")
     for row in summary["collaboration"]:
         lines.append(

@@ -65,6 +65,8 @@ _PATTERN = {
 }
 _PATTERN_SHARES = _interval("share_of_all", "share_of_classified_patterns")
 _PUBLISHED = _interval("share_of_published_tasks")
+# With the residual, which may be shown where no task is published: not a value of the status.
+_WITH_RESIDUAL = " ".join(_interval("share_of_classified"))
 
 MARTS: dict[str, Mart] = {
     "task_usage": _mart(
@@ -111,7 +113,7 @@ MARTS: dict[str, Mart] = {
     ),
     "occupation_usage": _mart(
         "onet_soc_code",
-        other="job_zone n_tasks n_tasks_published is_complete n_conversations_residual",
+        other="job_zone n_tasks n_tasks_published is_complete n_conversations_residual " + _WITH_RESIDUAL,
         shares=_PUBLISHED,
         texts={
             **_TAXONOMY,
@@ -124,7 +126,7 @@ MARTS: dict[str, Mart] = {
     "occupation_category_usage": _mart(
         "soc_major_code",
         other="n_occupations n_tasks n_tasks_published is_complete n_conversations_residual "
-        "share_of_us_employment",
+        f"share_of_us_employment {_WITH_RESIDUAL}",
         shares=(*_PUBLISHED, "ratio_of_usage_to_employment"),
         texts={
             **_TAXONOMY,

@@ -30,6 +30,10 @@ class Equation:
 
 
 _CLASSIFIED = "(select n_conversations from outcome_totals where outcome = 'classified')"
+_WITH_RESIDUAL = (
+    "case when coalesce(n_conversations, n_conversations_residual) is not null "
+    "then coalesce(n_conversations, 0) + coalesce(n_conversations_residual, 0) end"
+)
 _PUBLISHED_TASKS = "(select sum(n_conversations) from task_usage)"
 _RESIDUALS = """
     select 'occupation' as residual_level, onet_soc_code as unit, n_conversations_residual as n
@@ -400,6 +404,10 @@ def _shares() -> list[Equation]:
             part,
             published,
             where="soc_major_code <> 'unattributed'",
+        ),
+        *_share("occupation_usage", "onet_soc_code", "share_of_classified", _CLASSIFIED, _WITH_RESIDUAL),
+        *_share(
+            "occupation_category_usage", "soc_major_code", "share_of_classified", _CLASSIFIED, _WITH_RESIDUAL
         ),
         *_share("wage_usage", "onet_soc_code", part, published),
         *_share("wage_band_usage", "wage_band", part, published, where="wage_band <> 'unattributed'"),
