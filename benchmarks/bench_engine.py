@@ -28,6 +28,8 @@ from typing import Any
 MODEL = "claude-haiku-4-5"
 LATENCY = 0.05
 CONCURRENCY = 64
+#: Texts of the two conversations that meet a permanent 400 and one malformed answer.
+REFUSED, MALFORMED = "for case 7.", "for case 11."
 NOTES = """
 bare: the SDK in a loop, the first request of compact only. tree6: the paper's six calls (screen, pattern,
 skills, three levels). tree, compact, shortlist: all facets of the registry. kura: summaries, base clusters.
@@ -176,7 +178,7 @@ def child_bare(count: int, tokens: int) -> dict[str, Any]:
 # --- the parent ---
 
 
-def server(oracle: Path, faults: bool, count: int) -> tuple[subprocess.Popen[str], str]:
+def server(oracle: Path, faults: bool) -> tuple[subprocess.Popen[str], str]:
     """A fake server in its own process."""
     command = [
         sys.executable,
@@ -189,14 +191,8 @@ def server(oracle: Path, faults: bool, count: int) -> tuple[subprocess.Popen[str
     ]
     command += ["--oracle", str(oracle)]
     if faults:
-        command += [
-            "--mischief",
-            "overloaded=0.01",
-            "--mischief",
-            f"bad_request={1.5 / count}",
-            "--mischief",
-            f"truncated={1.5 / count}",
-        ]
+        command += ["--mischief", "overloaded=0.01"]
+        command += ["--mischief-at", f"bad_request={REFUSED}", "--mischief-at", f"truncated={MALFORMED}"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())["url"]
@@ -241,7 +237,7 @@ def child(arguments: list[str], url: str) -> dict[str, Any]:
 
 def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dict[str, Any]:
     """First run, re-run and a run with 10 % more against a calm server; then one against a faulty server."""
-    process, url = server(oracle, False, count)
+    process, url = server(oracle, False)
     try:
         row = child([name, str(count), str(tokens), str(home)], url)
         seen = stats(url)
@@ -262,7 +258,7 @@ def measure(name: str, count: int, tokens: int, home: Path, oracle: Path) -> dic
         process.wait()
     faulty = home / "faulty"
     faulty.mkdir(exist_ok=True)
-    process, url = server(oracle, True, count)
+    process, url = server(oracle, True)
     try:
         wild = child([name, str(count), str(tokens), str(faulty)], url)
         row["done_share"] = wild["completed"] / count

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 LATENCY = 0.05
+#: As in bench_engine.py.
+REFUSED, MALFORMED = "for case 7.", "for case 11."
 
 
 def serve(faulty: bool) -> None:
@@ -37,12 +39,12 @@ def serve(faulty: bool) -> None:
         draw = int.from_bytes(name[:4], "big") / 2**32
         schema = body["tools"][0]["function"]["name"]
         if faulty and schema == "GeneratedSummary":
-            if draw < 0.002:
+            if REFUSED in words:
                 return web.json_response(
                     {"error": {"message": "not accepted", "type": "invalid_request_error"}}, status=400
                 )
             struck[name] += 1
-            if 0.002 <= draw < 0.012 and struck[name] == 1:
+            if draw < 0.01 and struck[name] == 1:
                 return web.json_response({"error": {"message": "overloaded"}}, status=503)
         seen["calls"] += 1
         tokens = len(words) // 4 + len(json.dumps(body["tools"])) // 4
@@ -62,7 +64,7 @@ def serve(faulty: bool) -> None:
             "higher_level_cluster": "Help with work",
         }
         text = json.dumps(made)
-        if faulty and schema == "GeneratedSummary" and 0.012 <= draw < 0.014 and struck[name] == 1:
+        if faulty and schema == "GeneratedSummary" and MALFORMED in words and struck[name] == 1:
             text = text[: len(text) // 2]
         call = {"id": "c1", "type": "function", "function": {"name": schema, "arguments": text}}
         message = {"role": "assistant", "content": None, "tool_calls": [call]}

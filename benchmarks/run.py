@@ -10,8 +10,10 @@ HERE = Path(__file__).resolve().parent
 #: Script and arguments; each prints its own table and says in its docstring what it measures.
 BENCHMARKS = (
     ("bench_sql.py", ["--conversations", "100000", "1000000"]),
+    ("bench_wall.py", ["--conversations", "100000", "1000000"]),
     ("bench_labelling.py", []),
     ("bench_engine.py", []),
+    ("bench_candidates.py", []),
     ("bench_dp.py", []),
 )
 

@@ -95,6 +95,28 @@ geography_blocks as (
 
 ),
 
+region_placed as (
+
+    select
+        'region|' || cells.parent || '|' || closure.block as block,
+        cells.account,
+        cells.n,
+        cells.digest
+    from {{ ref('wall_region_cells') }} as cells
+    inner join {{ ref('wall_region_closure') }} as closure
+        on
+            cells.parent = closure.country_code
+            and coalesce(cells.child, 'other') = closure.region_code
+    where closure.block is not null
+
+),
+
+region_blocks as (
+
+    {{ blocks_from_cells('region_placed', 'block') }}
+
+),
+
 policy as (
 
     select * from {{ ref('wall_policy') }}
@@ -148,6 +170,18 @@ unioned as (
         n_two_largest,
         record_digest
     from geography_blocks
+
+    union all
+
+    select
+        split_part(block, '|', 1) as family,
+        block as block_id,
+        n,
+        n_accounts,
+        n_largest,
+        n_two_largest,
+        record_digest
+    from region_blocks
 
     union all
 

@@ -30,6 +30,7 @@ final as (
         case when conversations.model is not null then coalesce(assistant_models.model, 'other') end as model,
         conversations.is_extended_thinking,
         conversations.country_code,
+        conversations.region_code,
         -- A repeated id is quarantined, so only there the row's place is needed to tell two records apart.
         {{ record_number("concat_ws('|', conversations.conversation_id, case when conversations.outcome = 'quarantined' then conversations.input_row end)") }} as record
     from conversations

@@ -1,23 +1,8 @@
 -- Grain: one row per geographic unit and category that occurs together; is_own says that the cell stands alone.
-with cells as (
+-- Columns: the SOC major groups, and one for tasks of several.
+with final as (
 
-    select
-        row_key,
-        column_key,
-        account,
-        n
-    from {{ ref('wall_geography_cells') }}
-    where table_name = 'category'
-
-),
-
-final as (
-
-    {{ close_table(
-        'cells', ref('wall_policy'),
-        n_rows="(select count(distinct row_key) from cells)",
-        n_columns="(select count(*) + 1 from " ~ ref("soc_major_groups") ~ ")"
-    ) }}
+    {{ geography_closure('category', n_columns="(select count(*) + 1 from " ~ ref("soc_major_groups") ~ ")") }}
 
 )
 

@@ -14,6 +14,7 @@ def model(dbt, session):
         "mode": dbt.config.meta_get("mode"),
         "max_cost": dbt.config.meta_get("max_cost"),
         "max_calls": dbt.config.meta_get("max_calls"),
+        "max_tasks": dbt.config.meta_get("max_tasks"),
     }
     return answer_table(
         dbt.ref("conversations_to_label"),

@@ -11,7 +11,13 @@ def model(dbt, session):
         "engine": dbt.config.meta_get("engine"),
         "strategy": dbt.config.meta_get("strategy"),
         "models": dbt.config.meta_get("models"),
-        "window": dbt.config.meta_get("window"),
+        "max_tasks": dbt.config.meta_get("max_tasks"),
+        "taxonomy_engine": dbt.config.meta_get("taxonomy_engine"),
+        "previous_release": dbt.config.meta_get("previous_release"),
+        "window": {
+            "start": dbt.config.meta_get("window_start"),
+            "end": dbt.config.meta_get("window_end"),
+        },
         "population": dbt.config.meta_get("population"),
         "sample_n": dbt.config.meta_get("sample_n"),
     }

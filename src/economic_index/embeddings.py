@@ -41,13 +41,21 @@ _FLUSH_SECONDS = 5.0
 _SQL_CHUNK = 500
 
 
-def encode(texts: Sequence[str], *, cache: bool = True, on_progress: Progress | None = None) -> Vectors:
+def encode(
+    texts: Sequence[str],
+    *,
+    cache: bool = True,
+    on_progress: Progress | None = None,
+    threads: int | None = None,
+) -> Vectors:
     """Embed ``texts`` with all-MiniLM-L6-v2 (unit length, mean pooling, first 256 tokens).
 
     Args:
         texts: any Unicode strings; lone surrogates are read as a question mark, an empty text is allowed.
         cache: read and write ``<warehouse>/embeddings.sqlite``. If all texts are known, no model is loaded.
         on_progress: called as ``on_progress(done, total)``, both in distinct texts, from the calling thread.
+        threads: most threads to use. Short texts beside other work want one: threads that wait for each other
+            at every small product cost as much again as the product. None: ``thread_count()``.
 
     Returns:
         float32 array of shape (len(texts), 384), row i for text i.
@@ -71,7 +79,7 @@ def encode(texts: Sequence[str], *, cache: bool = True, on_progress: Progress | 
         on_progress(done, len(distinct))
     waiting: list[int] = []
     last_flush = time.monotonic()
-    for rows, batch in _encoded(distinct, missing) if missing else ():
+    for rows, batch in _encoded(distinct, missing, threads) if missing else ():
         vectors[rows] = batch
         done += len(rows)
         waiting.extend(rows)
@@ -197,7 +205,6 @@ class _Encoder:
 
         transformers_logging.disable_progress_bar()
         self.torch = torch
-        torch.set_num_threads(thread_count())
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_truncation(max_length=MAX_TOKENS)
         self.tokenizer.no_padding()
@@ -232,7 +239,9 @@ _LOCK = threading.Lock()
 _ENCODER: _Encoder | None = None
 
 
-def _encoded(texts: Sequence[str], rows: Sequence[int]) -> Iterator[tuple[list[int], Vectors]]:
+def _encoded(
+    texts: Sequence[str], rows: Sequence[int], threads: int | None
+) -> Iterator[tuple[list[int], Vectors]]:
     """Yield (rows, vectors) batch by batch for the given rows of ``texts``; the longest texts come first."""
     global _ENCODER
     with _LOCK:
@@ -247,6 +256,7 @@ def _encoded(texts: Sequence[str], rows: Sequence[int]) -> Iterator[tuple[list[i
         for start in range(0, len(groups[length]), BATCH_SIZE):
             batch = groups[length][start : start + BATCH_SIZE]
             with _LOCK:
+                encoder.torch.set_num_threads(min(threads or thread_count(), thread_count()))
                 vectors = encoder.embed([ids[row] for row in batch], length)
             yield batch, vectors
 

@@ -58,3 +58,8 @@ def candidate_database() -> Path:
 def ledger_file() -> Path:
     """The answer ledger (SQLite)."""
     return warehouse() / "answers.sqlite"
+
+
+def usage_file() -> Path:
+    """The record of calls, tokens and cost beside the ledger (SQLite)."""
+    return warehouse() / "usage.sqlite"

@@ -14,13 +14,15 @@ from wall_project import Built, run_wall
 
 from economic_index.disclosure.audit.reference import ReferenceFolders
 
+COUNTRIES = ("US", "DE", "BR", "IN", "NA", "FR", "JP")
+
 
 @lru_cache(maxsize=1)
 def small_release() -> Built:
     """6,000 conversations over the sample taxonomy."""
     folder = Path(tempfile.mkdtemp(prefix="release-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    facts, labels = make_facts(6000, seed=3, sigma=2.0, uses=False)
+    facts, labels = make_facts(6000, seed=3, sigma=2.0, countries=COUNTRIES, regions=True)
     return run_wall(folder, facts, labels, models=("other", "small", "large"))
 
 

@@ -11,7 +11,16 @@ PATTERNS = ("directive", "feedback_loop", "task_iteration", "learning", "validat
 SKILLS = ("reading_comprehension", "writing", "programming", "critical_thinking", "installation", "repairing")
 USES = ("work_use", "coursework_use", "personal_use")
 ANSWERS = ("explicitly", "likely", "possibly", "non")
+# Regions of some countries, the larger first; the last code of all is in no list of ISO 3166-2.
+REGIONS = {"US": ("US-CA", "US-NY", "US-TX", "US-WY"), "DE": ("DE-BY", "DE-BE"), "IN": ("IN-KA", "IN-ZZ")}
 OUTCOMES = ("classified", "screened_out", "none", "unclassified", "failed", "duplicate", "quarantined")
+
+
+def _region(country: str | None, draw: float) -> str | None:
+    """Half of a country's conversations in its first region, a quarter in the second, and so on; some without one."""
+    listed = REGIONS.get(country or "", ())
+    place = int(-np.log2(1 - draw)) if draw < 1 else 0
+    return listed[place] if place < len(listed) else None
 
 
 def make_facts(
@@ -25,6 +34,7 @@ def make_facts(
     tasks: list[int] | None = None,
     countries: tuple[str, ...] = (),
     uses: bool = True,
+    regions: bool = False,
 ) -> tuple[pa.Table, pa.Table]:
     """``n`` conversations over the sample taxonomy; returns (facts, labels).
 
@@ -49,8 +59,11 @@ def make_facts(
     )
     thinking = draw.random(n)
     share = 0.5 ** np.arange(1, len(countries) + 1)
-    country = draw.choice(len(countries), n, p=share / share.sum()) if countries else []
+    country = draw.choice(len(countries), n, p=share / share.sum()) if countries else None
     classified = outcome == 0
+    # Draws of their own, so that everything else stays as it is without regions.
+    where = np.random.default_rng(seed + 1).random(n)
+    places = [None] * n if country is None else [countries[c] for c in country]
     ids = np.array([f"conv-{seed}-{i:07d}" for i in range(n)])
     facts = {
         "input_row": np.arange(n),
@@ -64,8 +77,10 @@ def make_facts(
         "model": [models[m] for m in model],
         "product": [None] * n,
         "language": [None] * n,
-        "country_code": [countries[c] for c in country] if countries else [None] * n,
-        "region_code": [None] * n,
+        "country_code": places,
+        "region_code": [
+            _region(place, u) if regions else None for place, u in zip(places, where, strict=True)
+        ],
         "is_extended_thinking": [bool(t < 0.3) if t < 0.9 else None for t in thinking],
         "outcome": [OUTCOMES[o] for o in outcome],
         "outcome_reason": [None] * n,

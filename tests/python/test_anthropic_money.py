@@ -16,8 +16,8 @@ from economic_index.engines.anthropic.estimate import Shape, estimate
 from economic_index.engines.anthropic.money import Budget, PriceTable
 from economic_index.engines.anthropic.progress import Progress
 from economic_index.engines.anthropic.settings import make_settings
-from economic_index.engines.anthropic.usage import SCHEMA, usage_table
 from economic_index.engines.base import Answer, Usage
+from economic_index.engines.usage import run_usage_table
 from economic_index.errors import UserError
 from economic_index.labelling.agreement import Side, compare, wilson
 from economic_index.labelling.task_space import TaskSpace
@@ -93,13 +93,13 @@ def test_a_budget_is_safe_between_threads() -> None:
 
 
 def test_usage_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = {"usage": tmp_path / "usage.sqlite", "run_id": "one"}
     with (
         serving(monkeypatch, mischief={"refusal": 0.3, "overloaded": 0.3}) as server,
-        engine_on(tmp_path, max_calls=60) as engine,
+        engine_on(tmp_path, max_calls=60, **record) as engine,
     ):
         list(engine.answers(screens(80)))
-        table = usage_table(engine.usage())
-    assert table.schema == SCHEMA
+        table = run_usage_table(tmp_path / "usage.sqlite")
     (row,) = table.to_pylist()
     assert row["n_questions"] == 80 == sum(row[f"n_{s}"] for s in ("ok", "invalid", "refused", "failed"))
     assert row["n_calls"] == server.stats.attempts == 60
@@ -108,7 +108,6 @@ def test_usage_as_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert row["cost_usd"] == pytest.approx(
         (server.stats.input_tokens + 5 * server.stats.output_tokens) / 1e6
     )
-    assert usage_table({}).num_rows == 0
 
 
 def test_progress_says_rate_time_spend_and_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +204,16 @@ def test_the_command_prints_one_json_document(tmp_path: Path, monkeypatch: pytes
     document = json.loads(result.stdout)
     assert {line["conversations"] for line in document["estimates"]} == {20}
     assert len(document["estimates"]) == 8
+    assert [line["mode"] for line in document["taxonomy"]] == ["direct", "batch"]
+    assert document["taxonomy_engine"] == "local" and document["taxonomy"][0]["calls"] > 100
+
+
+def test_further_tasks_are_labels_of_their_conversation() -> None:
+    rows = [
+        {"conversation_id": "c", "facet": facet, "option_id": option, "status": "ok"}
+        for facet, option in (("task", "1"), ("further_task", "2"), ("skill", "3"), ("occupational", "yes"))
+    ]
+    assert Side.from_rows(rows).task == {"c": frozenset({"1", "2"})}
 
 
 def small_space() -> TaskSpace:

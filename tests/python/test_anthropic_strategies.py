@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from anthropic_helpers import engine_on, serving
 
 from economic_index import embeddings
 from economic_index.conversation import Conversation, Message
+from economic_index.engines.anthropic.render import parse, render
 from economic_index.engines.asking import ask
+from economic_index.engines.base import Answer, Chosen, Field, Option, Request
 from economic_index.engines.ledger import Ledger
 from economic_index.engines.replay import ReplayEngine
 from economic_index.labelling.compact import Compact, CompactFacets, CompactShortlist
 from economic_index.labelling.dwa import Activities, WorkActivities
 from economic_index.labelling.labels import label_conversations
 from economic_index.labelling.retrieval import TaskIndex
-from economic_index.labelling.strategies import FieldMaker, Strategy, Tree
+from economic_index.labelling.strategies import FieldMaker, Strategy, Tree, best, several
 from economic_index.labelling.task_space import TaskSpace
 from economic_index.registry import Facet, read_registry
 from economic_index.testing.fake_messages import FakeServer, Oracle
@@ -293,14 +296,39 @@ def test_up_to_three_tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         path = {space.names[node] for node in space.path(space.task_ids[0])}
         oracle.add(conversation.messages[0].content, {"occupational": "yes"}, texts | path)
     with serving(monkeypatch, oracle), engine_on(tmp_path) as engine, Ledger(tmp_path / "a.sqlite") as ledger:
-        several: list[Strategy] = [
+        below = {"A": list(space.task_ids)}
+        activities = Activities({"A": "None of these, and everything else"}, below, space)
+        made: list[Strategy] = [
+            Tree(space, FieldMaker(), 3),
             CompactShortlist(TaskIndex(space), facets, max_tasks=3, count=36),
             Compact(space, FieldMaker(), facets, max_tasks=3),
+            WorkActivities(TaskIndex(space), facets, activities, 3),
         ]
-        for strategy in several:
+        for strategy in made:
             got = rows_of(conversations, facets, engine, ledger, strategy)
-            tasks = [sorted(str(r[2]) for r in got if r[0] == f"c{i}" and r[1] == "task") for i in range(4)]
-            assert tasks == [["none"], ["1"], ["1", "2"], ["1", "2", "3"]], strategy.name
+            firsts = [[r[2] for r in got if r[0] == f"c{i}" and r[1] == "task"] for i in range(4)]
+            assert [len(first) for first in firsts] == [1, 1, 1, 1], "whoever counts once reads one row"
+            further = [[r[2] for r in got if r[0] == f"c{i}" and r[1] == "further_task"] for i in range(4)]
+            both = [sorted(map(str, (*a, *b))) for a, b in zip(firsts, further, strict=True)]
+            assert both == [["none"], ["1"], ["1", "2"], ["1", "2", "3"]], strategy.name
+
+
+def test_several_tasks_have_a_prompt_of_their_own() -> None:
+    options = (Option("1", "One."), Option("2", "Two."), Option("none", "None of these"))
+    asked = several(Field("task", "Which task?", "choice", options), 3)
+    read = Request("base", talks(1)[0], (asked,))
+    assert render(read).prompt.name == "task_several"
+    assert render(replace(read, summary="Handles a matter.")).prompt.name == "choose_several"
+    assert render(replace(read, fields=(replace(asked, answer_type="choice"),))).prompt.name == "task"
+    assert parse(render(read), '{"considerations": "x", "task": [2, 1]}').values["task"].options == ("2", "1")
+
+
+def test_none_stands_alone_and_confidences_follow_their_tasks() -> None:
+    chosen = Answer("ok", {"task": Chosen(("none", "7", "8", "9", "5"), (0.5, 0.4, 0.3, 0.2, 0.1))})
+    assert best(chosen, 3).values["task"] == Chosen(("7", "8", "9"), (0.4, 0.3, 0.2))
+    assert best(chosen, 1).values["task"] == Chosen(("7",), (0.4,))
+    assert best(Answer("ok", {"task": Chosen()}), 3).values["task"].options == ("none",)
+    assert best(Answer("refused"), 3) == Answer("refused")
 
 
 def test_an_unusable_compact_answer_is_one_row_with_a_reason(

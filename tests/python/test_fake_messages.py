@@ -178,6 +178,24 @@ def test_mischief_repeats_and_ends() -> None:
         Mischief({"gremlins": 0.1})
 
 
+def test_marked_mischief_strikes_what_holds_its_text() -> None:
+    mischief = Mischief(marked={"case 7.": "bad_request", "case 11.": "truncated"})
+
+    def strike(text: str) -> str | None:
+        return mischief.strike(body(messages=[{"role": "user", "content": text}]))
+
+    assert [strike("for case 7.") for _ in range(3)] == ["bad_request"] * 3, (
+        "a lasting fault strikes every time"
+    )
+    assert strike("for case 70.") is None
+    assert strike("for case 11. First.") == "truncated"
+    assert strike("for case 11. First.") is None, "the retry passes"
+    assert strike("for case 11. Second.") is None, "it happens once"
+    assert mischief.struck == {"bad_request": 3, "truncated": 1}
+    with pytest.raises(ValueError, match="unknown kind"):
+        Mischief(marked={"x": "sulking"})
+
+
 def test_fingerprint_survives_neutralised_delimiters() -> None:
     assert fingerprint("a </conversation> b") == fingerprint("a ‹/conversation> b")
     assert fingerprint("a") != fingerprint("b")

@@ -434,6 +434,51 @@ def test_the_dbt_entry_point_labels_with_the_local_engine_and_replays(
         answer_table(more, **dbt_tables(), **seeds(), variables={**variables, "engine": "replay"})
 
 
+@pytest.mark.parametrize("strategy", ["tree", "shortlist"])
+def test_further_tasks_stand_beside_the_one_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    monkeypatch.setenv("ECONOMIC_INDEX_WAREHOUSE", str(tmp_path))
+    monkeypatch.setenv("ECONOMIC_INDEX_THREADS", "1")
+    # With any task likely enough, every conversation has as many as are asked for.
+    monkeypatch.setattr("economic_index.engines.local.engine.FURTHER_TASK_RATIO", 0.0)
+    talks = conversations_table({"py": "write a python function", "bread": "Write a bread recipe, 40 rolls."})
+    found: dict[int, list[dict[str, Any]]] = {}
+    for most in (1, 2, 3):
+        variables = {"engine": "local", "strategy": strategy, "max_tasks": str(most)}
+        found[most] = (
+            answer_table(talks, **dbt_tables(), **seeds(), variables=variables).read_all().to_pylist()
+        )
+    firsts = [[r for r in rows if r["facet"] != "further_task"] for rows in found.values()]
+    assert firsts[0] == firsts[1] == firsts[2], "asking for more changes nothing that is counted"
+    further = {most: [r for r in rows if r["facet"] == "further_task"] for most, rows in found.items()}
+    assert further[1] == [] and {r["conversation_id"] for r in further[2]} == {"py", "bread"}
+    counts = Counter(r["conversation_id"] for r in further[3])
+    # Below the last node of the tree are two tasks, so there is one more; the shortlist has them all.
+    assert set(counts.values()) == ({1} if strategy == "tree" else {2})
+    for row in further[3]:
+        (first,) = (
+            r for r in firsts[0] if r["facet"] == "task" and r["conversation_id"] == row["conversation_id"]
+        )
+        assert row["option_id"] != first["option_id"] and row["status"] == "ok"
+        assert 0 <= row["confidence"] <= 1
+
+
+def test_a_further_task_is_half_as_likely_as_the_best_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ECONOMIC_INDEX_WAREHOUSE", str(tmp_path))
+    monkeypatch.setenv("ECONOMIC_INDEX_THREADS", "1")
+    talks = conversations_table({f"c{i}": text for i, (text, _, _) in enumerate(TASKS.values())})
+    variables = {"engine": "local", "strategy": "shortlist", "max_tasks": 3}
+    rows = answer_table(talks, **dbt_tables(), **seeds(), variables=variables).read_all().to_pylist()
+    best = {r["conversation_id"]: r["confidence"] for r in rows if r["facet"] == "task"}
+    for row in rows:
+        if row["facet"] == "further_task":
+            assert row["confidence"] >= 0.5 * best[row["conversation_id"]] - 1e-4
+    assert len([r for r in rows if r["facet"] == "further_task"]) < len(best), "clear requests have one task"
+
+
 def test_unusable_settings_are_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ECONOMIC_INDEX_WAREHOUSE", str(tmp_path))
     for values, match in (
@@ -442,6 +487,12 @@ def test_unusable_settings_are_sentences(tmp_path: Path, monkeypatch: pytest.Mon
         ({"max_cost": -1}, "vars.max_cost"),
         ({"max_calls": "many"}, "vars.max_calls"),
         ({"models": ["a"]}, "vars.models"),
+        ({"max_tasks": 0}, r"vars.max_tasks is '0'; use a whole number from 1 to 3\."),
+        ({"max_tasks": "4"}, "vars.max_tasks"),
+        ({"max_tasks": 1.5}, "vars.max_tasks"),
+        ({"max_tasks": True}, "vars.max_tasks"),
+        ({"max_tasks": "all of them"}, "vars.max_tasks"),
+        ({"taxonomy_engine": "oracle"}, "vars.taxonomy_engine"),
     ):
         with pytest.raises(UserError, match=match):
             EngineSettings.of(values)

@@ -15,12 +15,14 @@ from economic_index.requests.design_effects import CLASSES, design_effect_table,
 from economic_index.requests.reconstruction import (
     Allocation,
     Labelled,
+    all_scores,
     assign,
     cluster,
     reconstruction_table,
     roll_up,
     safe_counts,
     scores,
+    several_tasks_table,
 )
 
 
@@ -120,6 +122,83 @@ def test_the_table_from_relations_and_too_little_data() -> None:
     )
     few = [relations[0], connection.sql("from facts limit 20"), *relations[2:]]
     assert reconstruction_table(*few, encode=encode).num_rows == 0
+
+
+def relations_with_further_tasks(
+    further: str, accounts: int = 50
+) -> tuple[duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation, duckdb.DuckDBPyRelation]:
+    """Facts with task i % 12 (task t has more the larger t is), further tasks by SQL, one task a SOC group."""
+    connection = duckdb.connect()
+    connection.execute(f"""
+        create table facts as select row_number() over () as input_row, 'a' || (i % {accounts}) as account_key,
+            t as task_id, 'classified' as outcome from range(12) as k(t), range(20 + 5 * t) as n(i);
+        insert into facts select 100000 + i, 'z' || i, 3, 'none' from range(400) as n(i);
+        create table labels as select input_row, 'task' as facet, cast(task_id as varchar) as option_id
+            from facts;
+        insert into labels select input_row, 'further_task', cast({further} as varchar) from facts;
+        delete from labels where option_id is null;
+        create table held as select t as task_id, 'o' || t as onet_soc_code, 'g' || t as soc_major_code,
+            1 as n_holders from range(12) as k(t);
+    """)
+    return connection.table("facts"), connection.table("labels"), connection.table("held")
+
+
+def test_without_further_tasks_both_ways_of_counting_are_one() -> None:
+    (row,) = several_tasks_table(*relations_with_further_tasks("null")).to_pylist()
+    assert (row["level"], row["mean_cluster_size"], row["assignment"]) == (
+        "soc_major_group",
+        1,
+        "several_tasks",
+    )
+    assert row["n_units_direct"] == row["n_units_clusters"] == row["n_units_both"] == 12
+    measures = [row[f"correlation_{name}"] for name in ("pearson", "spearman", "kendall")]
+    assert measures == [1, 1, 1] and row["mean_squared_error"] == 0
+
+
+def test_further_tasks_weigh_one_over_k() -> None:
+    """Every conversation of task 11 (75 of them) also has task 0: 20 + 37.5 of 570, and 37.5 instead of 75."""
+    facts, labels, held = relations_with_further_tasks("case when task_id = 11 then 0 end")
+    (row,) = several_tasks_table(facts, labels, held).to_pylist()
+    sizes = np.array([20 + 5 * t for t in range(12)], dtype=float)
+    moved = sizes.copy()
+    moved[0], moved[11] = 20 + 37.5, 37.5
+    expected = agreement(sizes, moved)
+    assert expected.pearson is not None and expected.spearman is not None and expected.kendall is not None
+    assert row["correlation_pearson"] == round(expected.pearson, 2) < 0.9
+    assert row["correlation_spearman"] == round(expected.spearman, 2)
+    assert row["correlation_kendall"] == round(expected.kendall, 2)
+    assert row["mean_squared_error"] == pytest.approx(expected.mean_squared_error, abs=1e-4)
+
+
+def test_a_further_task_below_the_floors_does_not_count() -> None:
+    facts, labels, held = relations_with_further_tasks(
+        "case when task_id = 11 and account_key in ('a0', 'a1', 'a2', 'a3', 'a4', 'a5', 'a6') then 99 end"
+    )
+    more = held.union(held.filter("task_id = 0").project("99, 'o99', 'g99', 1"))
+    (row,) = several_tasks_table(facts, labels, more).to_pylist()
+    assert row["n_units_clusters"] == 12, (
+        "14 conversations of 7 accounts are too few for the thirteenth group"
+    )
+    few_accounts, labels, held = relations_with_further_tasks("null", accounts=4)
+    (row,) = several_tasks_table(few_accounts, labels, held).to_pylist()
+    assert row["n_units_direct"] == 0 and row["correlation_pearson"] is None
+
+
+def test_the_comparison_stands_below_the_clusters_and_alone_where_data_are_few() -> None:
+    facts, labels, held = relations_with_further_tasks("null")
+    connection = duckdb.connect()
+    connection.execute(
+        "create table talks (conversation_id varchar, messages struct(role varchar, content varchar)[]);"
+        "create table facts as select 1 as input_row, 'c' as conversation_id, 'a' as account_key, 1 as task_id, "
+        "'classified' as outcome; create table tasks as select 1 as task_id, 'Bake.' as task;"
+        "create table labels (input_row bigint, facet varchar, option_id varchar);"
+        "create table held as select 1 as task_id, 'o' as onet_soc_code, 'g' as soc_major_code, 1 as n_holders;"
+    )
+    names = ("talks", "facts", "tasks", "held", "labels")
+    table = all_scores(*(connection.table(name) for name in names))
+    (row,) = table.to_pylist()
+    assert row["assignment"] == "several_tasks" and row["correlation_spearman"] is None
+    assert several_tasks_table(facts, labels, held).schema.equals(table.schema)
 
 
 def test_design_effect_of_one_conversation_an_account_is_about_one() -> None:

@@ -24,11 +24,11 @@ from economic_index.taxonomy.build import (
     Node,
     Recipe,
     build_hierarchy,
-    hierarchy_table,
     level_sizes,
     node_id,
 )
 from economic_index.taxonomy.local import LocalProposer
+from economic_index.taxonomy.model import hierarchy_table
 
 Task = tuple[int, str, str]
 

@@ -53,6 +53,19 @@ select 'task' as level, cast(15 as integer) as mean_cluster_size, 'nearest' as a
     cast(null as double) as correlation_spearman, cast(null as double) as correlation_kendall,
     cast(null as double) as mean_squared_error
 """,
+    "labelling/run_usage.sql": """
+select 'task' as stage, cast(0 as bigint) as n_answers, cast(0 as bigint) as answer_input_tokens,
+    cast(0 as bigint) as answer_cached_tokens, cast(0 as bigint) as answer_output_tokens,
+    cast(0 as double) as answer_cost_usd
+where false
+""",
+    "earlier/earlier_release_values.sql": """
+select '' as release_id, '' as taxonomy_release, '' as window_start, '' as window_end, '' as family, '' as unit,
+    '' as status, cast(0 as double) as n_conversations, cast(0 as bigint) as n_support_conversations,
+    cast(0 as bigint) as n_accounts_at_least, cast(0 as double) as share_of_base,
+    cast(0 as double) as share_of_base_lower, cast(0 as double) as share_of_base_upper
+where false
+""",
     "requests/validation_readings.sql": """
 select 'task' as item, cast(0 as bigint) as n_readings, cast(null as integer) as acceptable_percent,
     cast(null as integer) as acceptable_percent_lower, cast(null as integer) as acceptable_percent_upper,
@@ -101,7 +114,8 @@ select
     '0.0' as project_version, taxonomy_release, cast(soc_vintage as varchar) as soc_vintage,
     substr(md5(taxonomy_hash), 1, 16) as taxonomy_hash,
     is_sample_taxonomy, privacy_policy, substr(md5(privacy_policy_text), 1, 16) as privacy_policy_hash,
-    'local' as engine, '0123456789abcdef' as engine_identity, 'tree' as strategy,
+    'local' as engine, '0123456789abcdef' as engine_identity, 'tree' as strategy, '1' as max_tasks,
+    'local' as taxonomy_engine, 'none' as previous_release,
     '{{ env_var("STUB_WINDOW", "all|all").split("|")[0] }}' as window_start,
     '{{ env_var("STUB_WINDOW", "all|all").split("|")[1] }}' as window_end,
     'all' as population, 'all' as sample_n, window_status, is_test_accounts
@@ -141,6 +155,7 @@ def make_project(folder: Path, patch: Path | None = None) -> Path:
     shutil.copy(REPO / "models" / "_groups.yml", project / "models" / "_groups.yml")
     (project / "models" / "rounding").mkdir()
     shutil.copy(REPO / "python_models" / "rounding" / "wall_draws.py", project / "models" / "rounding")
+    shutil.copytree(REPO / "python_models" / "corrections", project / "models" / "corrections")
     for name, sql in STUBS.items():
         path = project / "models" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -172,8 +187,14 @@ def run_wall(
     select: str | None = None,
     policy: str = "strict",
     patch: Path | None = None,
+    earlier: Path | None = None,
+    releases: Path | None = None,
 ) -> Built:
-    """Seed and run the wall and the marts on ``facts`` (FACT_SCHEMA) and ``labels`` (LABEL_SCHEMA)."""
+    """Seed and run the wall and the marts on ``facts`` (FACT_SCHEMA) and ``labels`` (LABEL_SCHEMA).
+
+    ``earlier`` is the warehouse of another build, of which the rounding key and the records kept at publication are
+    taken over; ``releases`` the folder of its releases.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     project = make_project(folder, patch)
     pq.write_table(facts.cast(FACT_SCHEMA), folder / "facts.parquet")
@@ -185,10 +206,14 @@ def run_wall(
     warehouse = folder / "warehouse"
     shutil.rmtree(warehouse, ignore_errors=True)
     warehouse.mkdir()
+    for part in ("keys", "published"):
+        if earlier is not None and (earlier / part).is_dir():
+            shutil.copytree(earlier / part, warehouse / part)
     environment = {
         **os.environ,
         "ECONOMIC_INDEX_WAREHOUSE": str(warehouse),
         "ECONOMIC_INDEX_PROJECT": str(project),
+        "ECONOMIC_INDEX_RELEASES": str(releases or folder / "releases"),
         "DBT_TARGET_PATH": str(folder / "target"),
         "DBT_LOG_PATH": str(folder / "logs"),
         "STUB_FACTS": str(folder / "facts.parquet"),

@@ -29,6 +29,13 @@ options as (
         'task' as facet,
         'none' as option_id
 
+    union all
+
+    select
+        'further_task' as facet,
+        cast(task_id as {{ dbt.type_string() }}) as option_id
+    from {{ ref('tasks') }}
+
 ),
 
 facets as (

@@ -11,7 +11,8 @@ ids as (
         'occupation_category_usage', 'depth_of_use', 'wage_usage', 'wage_band_usage', 'job_zone_usage', 'usage_by_unit',
         'collaboration_usage', 'task_collaboration_usage', 'occupation_collaboration_usage',
         'category_collaboration_usage', 'model_usage', 'thinking_usage', 'geography_usage', 'geography_category_usage',
-        'geography_collaboration_usage', 'outcome_totals', 'suppression_summary', 'analysis_metadata', 'release_manifest',
+        'geography_collaboration_usage', 'region_usage', 'outcome_totals', 'suppression_summary', 'analysis_metadata', 'release_manifest',
+        'release_change',
     ] %}
 
     select distinct

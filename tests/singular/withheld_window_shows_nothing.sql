@@ -58,6 +58,11 @@ shown as (
     from {{ ref('wall_public_geography_patterns') }}
     union all
     select
+        'regions' as door,
+        status
+    from {{ ref('wall_public_regions') }}
+    union all
+    select
         'category_accounts' as door,
         status
     from {{ ref('wall_public_category_accounts') }}

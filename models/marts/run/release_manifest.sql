@@ -4,12 +4,20 @@ with run as (
     select * from {{ ref('wall_public_run') }}
 
 ),
+{% if not is_imported() %}
+
+usage as (
+
+    select * from {{ ref('wall_public_usage') }}
+
+),
+{% endif %}
 
 facts as (
     {% for item in [
         'project_version', 'taxonomy_release', 'soc_vintage', 'taxonomy_hash', 'privacy_policy', 'privacy_policy_hash',
         'engine', 'engine_identity', 'strategy', 'window_start', 'window_end', 'population', 'sample_n', 'window_status',
-        'is_test_accounts', 'is_sample_taxonomy'
+        'is_test_accounts', 'is_sample_taxonomy', 'max_tasks', 'taxonomy_engine', 'previous_release'
     ] %}
 
     select
@@ -20,6 +28,20 @@ facts as (
     from run
     {{ "union all" if not loop.last }}
     {% endfor %}
+    {% if not is_imported() %}
+    -- What the answers cost, in two significant digits; the exact figures stay in the private run_usage.
+    {% for item in ['usage_calls', 'usage_input_tokens', 'usage_output_tokens', 'usage_cost_usd'] %}
+    union all
+
+    select
+        run.release_id,
+        {{ 19 + loop.index }} as position,
+        '{{ item }}' as item,
+        usage.{{ item }} as value
+    from run
+    cross join usage
+    {% endfor %}
+    {% endif %}
 
 ),
 

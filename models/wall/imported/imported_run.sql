@@ -38,6 +38,10 @@ final as (
         'imported' as engine,
         substr(release.content_hash, 1, 16) as engine_identity,
         'as_published' as strategy,
+        -- How the publishers labelled is their method's matter; a release does not carry it.
+        cast(null as {{ dbt.type_string() }}) as max_tasks,
+        cast(null as {{ dbt.type_string() }}) as taxonomy_engine,
+        cast(null as {{ dbt.type_string() }}) as previous_release,
         release.window_start,
         release.window_end,
         'imported:' || release.release_name as population,

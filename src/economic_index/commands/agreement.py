@@ -32,7 +32,12 @@ def register(app: typer.Typer) -> None:
 
 def agreement_command(
     first: Annotated[str, typer.Argument(help="ENGINE/STRATEGY, for example local/tree.")],
-    second: Annotated[str, typer.Argument(help="ENGINE/STRATEGY, for example anthropic/shortlist.")],
+    second: Annotated[
+        str,
+        typer.Argument(
+            help="ENGINE/STRATEGY, for example anthropic/shortlist; ENGINE/STRATEGY/3 for up to 3 tasks each."
+        ),
+    ],
     sample: Annotated[
         int | None, typer.Option(help="Compare on so many conversations; all by default.")
     ] = None,
@@ -102,22 +107,26 @@ def _label(name: str, tables: dict[str, Any], space: Any, max_cost: float | None
     from economic_index.paths import ledger_file
     from economic_index.registry import build_registry
 
-    engine_name, _, strategy_name = name.partition("/")
+    engine_name, _, rest = name.partition("/")
+    strategy_name, _, most = rest.partition("/")
     if not strategy_name:
         raise UserError(f"The side {name!r} is not of the form ENGINE/STRATEGY, for example local/tree.")
-    values = {**project_variables(), "engine": engine_name}
+    values = {**project_variables(), "engine": engine_name, "max_tasks": most or "1"}
     if max_cost is not None:
         values["max_cost"] = max_cost
     registry = build_registry(tables["facets"].to_pylist(), tables["facet_options"].to_pylist())
     fields = FieldMaker()
+    settings = EngineSettings.of(values)
     with Ledger(ledger_file()) as ledger:
-        engine = make_engine(EngineSettings.of(values), space, ledger)
+        engine = make_engine(settings, space, ledger)
         try:
             activities = {
                 name: tables[name].to_pylist()
                 for name in ("dwa_reference", "tasks_to_dwas", "task_occupations")
             }
-            strategy = strategy_for(strategy_name, engine, space, fields, registry, activities)
+            strategy = strategy_for(
+                strategy_name, engine, space, fields, registry, activities, settings.max_tasks
+            )
             rows: list[dict[str, Any]] = []
             talks = read_conversations(tables["conversations"])
             for batch in label_conversations(talks, registry, engine, ledger, strategy, fields):

@@ -37,11 +37,13 @@ def estimate_command(
     passing: Annotated[float, typer.Option(help="Share of conversations that pass the screen.")] = 1.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Print what labelling would cost with each strategy and mode; needs no key and sends nothing."""
+    """Print what labelling, and once the task hierarchy, would cost in each mode; needs no key and sends nothing."""
     from economic_index.engines.anthropic.estimate import MODES, STRATEGIES, estimate
     from economic_index.engines.anthropic.money import PriceTable
     from economic_index.engines.anthropic.settings import price_file
     from economic_index.registry import read_registry
+    from economic_index.taxonomy.build import Recipe
+    from economic_index.taxonomy.estimate import estimate_hierarchy
 
     strategies = _known("strategy", strategy, STRATEGIES)
     modes = _known("mode", mode, MODES)
@@ -50,12 +52,19 @@ def estimate_command(
     models = _models(model)
     prices = PriceTable.read(price_file())
     sample, total = _read(conversations)
-    lines = estimate(sample, total, read_registry(), _shape(), models, prices, passing, strategies, modes)
+    texts, shape = _shape()
+    lines = estimate(sample, total, read_registry(), shape, models, prices, passing, strategies, modes)
+    values = project_variables()
+    recipe = Recipe(int(values.get("taxonomy_levels", 3)), int(values.get("taxonomy_n_top", 12)))
+    hierarchy = estimate_hierarchy(texts, recipe, models, prices, modes)
+    builder = str(values.get("taxonomy_engine") or "local")
     if as_json:
-        document = {"models": models, "prices": prices.source, "passing": passing}
-        typer.echo(json.dumps({**document, "estimates": [line.as_dict() for line in lines]}))
+        document = {"models": models, "prices": prices.source, "passing": passing, "taxonomy_engine": builder}
+        document["estimates"] = [line.as_dict() for line in lines]
+        document["taxonomy"] = [line.as_dict() for line in hierarchy]
+        typer.echo(json.dumps(document))
         return
-    _print(lines, models)
+    _print(lines, hierarchy, models, builder)
 
 
 def _known(what: str, given: list[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
@@ -116,8 +125,8 @@ def _read(location: str | None) -> tuple[list[Any], int]:
     return kept, total
 
 
-def _shape() -> Shape:
-    """Fan-outs and lengths of the taxonomy in use, from its seed files; nothing has to be built for it."""
+def _shape() -> tuple[list[str], Shape]:
+    """Statements, fan-outs and lengths of the taxonomy in use, from its seed files; nothing has to be built."""
     import csv
     from itertools import pairwise
 
@@ -142,15 +151,16 @@ def _shape() -> Shape:
     )
     fan_outs = (float(sizes[0]), *(below / above for above, below in pairwise(sizes)))
     activities = len(set(links))
-    return Shape(
+    shape = Shape(
         fan_outs,
         sum(map(estimate_tokens, texts)) / len(texts),
         activities,
         tasks_per_activity=len(links) / max(1, activities),
     )
+    return sorted(texts), shape
 
 
-def _print(lines: list[Estimate], models: dict[str, str]) -> None:
+def _print(lines: list[Estimate], hierarchy: list[Estimate], models: dict[str, str], builder: str) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -159,7 +169,7 @@ def _print(lines: list[Estimate], models: dict[str, str]) -> None:
     names = ("strategy", "mode", "calls", "input", "from cache", "to cache", "output", "US dollars")
     for name in names:
         table.add_column(name, justify="left" if name in ("strategy", "mode") else "right")
-    for line in lines:
+    for line in [*lines, *hierarchy]:
         cost = "no price" if line.cost_usd is None else f"{line.cost_usd:,.2f}"
         tokens = (line.input_tokens, line.cache_read_tokens, line.cache_write_tokens, line.output_tokens)
         table.add_row(line.strategy, line.mode, f"{line.calls:,}", *(f"{count:,}" for count in tokens), cost)
@@ -171,3 +181,9 @@ def _print(lines: list[Estimate], models: dict[str, str]) -> None:
         f"About {total:,} conversations, models {used}. Tokens are estimated on the high side; "
         "batches may read fewer from the cache. Answers that the ledger holds already cost nothing."
     )
+    whether = (
+        "comes on top once"
+        if builder == "anthropic"
+        else "is paid only with taxonomy_engine: anthropic, once"
+    )
+    console.print(f"The line taxonomy {whether}: a hierarchy is stored and reused by every later run.")

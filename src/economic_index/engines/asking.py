@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from economic_index.engines.base import Answer, Engine, Request, check
 from economic_index.engines.ledger import Ledger
+from economic_index.engines.usage import Tally
 
 #: Called as ``progress(done, total)`` in requests, those answered from the ledger included.
 Progress = Callable[[int, int], None]
@@ -21,14 +22,18 @@ COMMIT_ANSWERS = 200
 
 
 def ask(
-    engine: Engine, ledger: Ledger, requests: Sequence[Request], progress: Progress | None = None
+    engine: Engine,
+    ledger: Ledger,
+    requests: Sequence[Request],
+    progress: Progress | None = None,
+    tally: Tally | None = None,
 ) -> list[Answer]:
     """Answer ``requests`` in order; whatever the ledger knows is not asked again.
 
     Requests with the same key are sent once. Every answer passes ``check``: one that is not among the options
     offered becomes ``invalid``. ``ok``, ``invalid`` and ``refused`` answers are stored; a ``failed`` one (a
     technical end) is not, so that the next run tries it again. Should the engine raise or be interrupted,
-    what had arrived is committed first.
+    what had arrived is committed first. ``tally`` counts what the answers cost, those of the ledger included.
 
     Raises:
         UserError: the ledger cannot be read or written, or the engine's own (a replay miss, say).
@@ -60,6 +65,9 @@ def ask(
     unanswered = len(missing.keys() - known.keys())
     if unanswered:
         raise RuntimeError(f"engine {engine.name} left {unanswered} requests without an answer")
+    if tally is not None:
+        for key, request in zip(keys, requests, strict=True):
+            tally.add(key, request.stage, known[key])
     return [known[key] for key in keys]
 
 

@@ -8,7 +8,7 @@ answer up (``replay``). Every answer passes through the ledger, which is keyed b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from typing import Literal, Protocol
 
@@ -73,14 +73,34 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Bill:
+    """What the one call cost that brought the answer: the same figures whenever and however often it is asked.
+
+    ``Usage`` counts retries, repairs and who happened to fill the prompt cache; an interrupted run differs there
+    from an undisturbed one. A bill does not, so it may be summed into a release. ``cached_tokens`` are those that
+    a prompt cache serves, whether they were read or written this time. ``cost_nanousd``: billionths of a US
+    dollar, whole so that sums do not depend on their order; None where the model has no price.
+    """
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    cost_nanousd: int | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The outcome of one request. ``values`` has an entry for every field when ``status`` is ``ok``."""
+    """The outcome of one request. ``values`` has an entry for every field when ``status`` is ``ok``.
+
+    ``bill`` is None for an engine that costs nothing, and for answers that older versions stored.
+    """
 
     status: AnswerStatus
     values: Mapping[str, Chosen] = field(default_factory=dict)
     reason: str | None = None
     summary: str | None = None
     usage: Usage = field(default_factory=Usage)
+    bill: Bill | None = None
 
 
 class Engine(Protocol):
@@ -108,14 +128,18 @@ def check(request: Request, answer: Answer) -> Answer:
     for asked in request.fields:
         chosen = answer.values.get(asked.name)
         if chosen is None:
-            return Answer("invalid", reason="missing_field", usage=answer.usage)
+            return _spoilt(answer, "missing_field")
         if asked.answer_type == "number":
             if chosen.options or chosen.number is None or not isfinite(chosen.number):
-                return Answer("invalid", reason="not_a_number", usage=answer.usage)
+                return _spoilt(answer, "not_a_number")
             continue
         offered = {option.id for option in asked.options}
         if asked.answer_type != "multi" and len(chosen.options) != 1:
-            return Answer("invalid", reason="not_one_option", usage=answer.usage)
+            return _spoilt(answer, "not_one_option")
         if len(set(chosen.options)) != len(chosen.options) or not offered.issuperset(chosen.options):
-            return Answer("invalid", reason="option_not_offered", usage=answer.usage)
+            return _spoilt(answer, "option_not_offered")
     return answer
+
+
+def _spoilt(answer: Answer, reason: str) -> Answer:
+    return replace(answer, status="invalid", values={}, reason=reason, summary=None)

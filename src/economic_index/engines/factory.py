@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from economic_index.engines.base import Engine
 from economic_index.engines.ledger import Ledger
+from economic_index.engines.usage import current_run
 from economic_index.errors import UserError
-from economic_index.paths import ledger_file, warehouse
+from economic_index.paths import ledger_file, usage_file, warehouse
 
 if TYPE_CHECKING:
     from economic_index.labelling.task_space import TaskSpace
 
 ENGINES = ("local", "anthropic", "replay")
+TAXONOMY_ENGINES = ("local", "anthropic")
+MOST_TASKS = 3
 
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """``vars.engine``, ``models``, ``mode``, ``max_cost`` (US dollars) and ``max_calls`` of one run.
+    """``vars.engine``, ``models``, ``mode``, ``max_cost`` (US dollars), ``max_calls``, ``max_tasks`` and
+    ``taxonomy_engine`` of one run.
 
     ``engine`` may be ``replay:local`` or ``replay:anthropic`` where a ledger holds answers of both.
     """
@@ -31,25 +35,41 @@ class EngineSettings:
     max_cost: float | None = None
     max_calls: int | None = None
     show_progress: bool = True
+    max_tasks: int = 1
+    taxonomy_engine: str = "local"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> EngineSettings:
         """Settings from dbt's variables, which may arrive as text.
 
         Raises:
-            UserError: an unknown engine, or a limit that is not a positive number.
+            UserError: an unknown engine, a limit that is not a positive number, or more tasks than three.
         """
         name = str(values.get("engine") or "local")
         base, _, recorded = name.partition(":")
         if base not in ENGINES or (recorded and (base != "replay" or recorded not in ("local", "anthropic"))):
             raise UserError(f"vars.engine is {name!r}; use one of {', '.join(ENGINES)}.")
+        builder = str(values.get("taxonomy_engine") or "local")
+        if builder not in TAXONOMY_ENGINES:
+            raise UserError(f"vars.taxonomy_engine is {builder!r}; use one of {', '.join(TAXONOMY_ENGINES)}.")
         return cls(
             name,
             _models(values.get("models")),
             str(values.get("mode") or "direct"),
             _limit(values, "max_cost", float),
             _limit(values, "max_calls", int),
+            max_tasks=_max_tasks(values.get("max_tasks")),
+            taxonomy_engine=builder,
         )
+
+
+def _max_tasks(value: Any) -> int:
+    if value is None or value == "":
+        return 1
+    text = str(value).strip()
+    if isinstance(value, bool) or text not in [str(n) for n in range(1, MOST_TASKS + 1)]:
+        raise UserError(f"vars.max_tasks is {text[:20]!r}; use a whole number from 1 to {MOST_TASKS}.")
+    return int(text)
 
 
 def _models(value: Any) -> dict[str, str]:
@@ -115,8 +135,28 @@ def _anthropic(settings: EngineSettings) -> Engine:
             settings.max_calls,
             state=warehouse() / "batches.sqlite" if settings.mode == "batch" else None,
             show_progress=settings.show_progress,
+            usage=usage_file(),
+            run_id=current_run(),
         )
     )
+
+
+def make_taxonomy_engine(settings: EngineSettings) -> Engine | None:
+    """Who judges while the task hierarchy is built: None for ``taxonomy_engine: local``.
+
+    With ``engine: replay`` the answers come from the ledger alone.
+
+    Raises:
+        UserError: unusable models, mode or limits. A key is not looked for before something is asked.
+    """
+    if settings.taxonomy_engine == "local":
+        return None
+    engine = _anthropic(settings)
+    if settings.engine.partition(":")[0] == "replay":
+        from economic_index.engines.replay import ReplayEngine
+
+        return ReplayEngine(engine)
+    return engine
 
 
 def _recorded(ledger: Ledger | None) -> str:
@@ -140,5 +180,16 @@ def _recorded(ledger: Ledger | None) -> str:
 
 
 def engine_identity(run: Mapping[str, Any]) -> dict[str, str]:
-    """What the configured engine says of itself, for a release's identity; asks nothing and needs no key."""
-    return dict(make_engine(EngineSettings.of(run)).identity())
+    """What the configured engines say of themselves, for a release's identity; asks nothing and needs no key.
+
+    Who built the hierarchy is part of it where that was not the default: what it built is in the taxonomy's hash
+    already.
+    """
+    settings = EngineSettings.of(run)
+    identity = dict(make_engine(settings).identity())
+    builder = make_taxonomy_engine(settings)
+    if builder is not None:
+        from economic_index.taxonomy.anthropic_ import proposer_identity
+
+        identity |= {f"taxonomy_{name}": value for name, value in proposer_identity(builder).items()}
+    return identity

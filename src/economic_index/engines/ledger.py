@@ -29,7 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
-from economic_index.engines.base import Answer, AnswerStatus, Chosen, Usage
+from economic_index.engines.base import Answer, AnswerStatus, Bill, Chosen, Usage
 from economic_index.errors import UserError
 
 #: Written into the file's header, so that another SQLite file is told apart from a ledger ("EIAL").
@@ -250,6 +250,9 @@ def encode_answer(answer: Answer) -> str:
     ]
     if any(counts):
         record["u"] = counts
+    if answer.bill is not None:
+        bill = answer.bill
+        record["b"] = [bill.input_tokens, bill.cached_tokens, bill.output_tokens, bill.cost_nanousd]
     # ASCII: a summary may hold a lone surrogate, which SQLite refuses as text.
     return json.dumps(record, separators=(",", ":"))
 
@@ -267,4 +270,5 @@ def decode_answer(text: str) -> Answer:
         record.get("r"),
         record.get("t"),
         Usage(*record.get("u", ())),
+        Bill(*record["b"]) if "b" in record else None,
     )

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from typing import Any
 
+from economic_index.labelling.labels import FURTHER_TASK
+from economic_index.labelling.strategies import TASK
 from economic_index.labelling.task_space import NONE, TaskSpace
 
 LEVELS = ("screen", "top", "middle", "base", "soc_major", "occupation")
@@ -51,7 +53,7 @@ class Side:
 
     @classmethod
     def from_rows(cls, rows: Iterable[Mapping[str, Any]]) -> Side:
-        """From rows of ``conversation_answers``."""
+        """From rows of ``conversation_answers``; further tasks of a conversation are labels of it as well."""
         screen: dict[str, str] = {}
         tasks: dict[str, set[str]] = {}
         for row in rows:
@@ -59,7 +61,7 @@ class Side:
                 continue
             if row["facet"] == "occupational":
                 screen[row["conversation_id"]] = row["option_id"]
-            elif row["facet"] == "task" and row["option_id"] != NONE:
+            elif row["facet"] in (TASK, FURTHER_TASK) and row["option_id"] != NONE:
                 tasks.setdefault(row["conversation_id"], set()).add(row["option_id"])
         return cls(screen, {name: frozenset(found) for name, found in tasks.items()})
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from hashlib import sha256
 
 from economic_index.conversation import Conversation
-from economic_index.engines.base import Answer, Chosen, Field, Option, Request
+from economic_index.engines.base import Answer, Field, Option, Request
 from economic_index.labelling.retrieval import TaskIndex
 from economic_index.labelling.strategies import (
     SCREEN,
@@ -26,7 +26,10 @@ from economic_index.labelling.strategies import (
     FieldMaker,
     Labelled,
     Tree,
+    best,
+    bounded,
     order_of,
+    several,
 )
 from economic_index.labelling.task_space import NONE, NONE_OPTION, TaskSpace
 from economic_index.registry import Facet
@@ -36,7 +39,6 @@ from economic_index.registry import Facet
 RUBRIC_ORDERS = 4
 CANDIDATES = 40
 WIDER = 95
-MAX_TASKS = 3
 
 
 class CompactFacets:
@@ -68,23 +70,13 @@ class Compact(Tree):
     ) -> None:
         """``max_tasks``: 1, or up to 3 tasks for a conversation (Appendix B.1). Raises UserError without
         hierarchy."""
-        super().__init__(space, fields)
+        super().__init__(space, fields, max_tasks)
         self.facet_rounds = CompactFacets(registry)
-        self.max_tasks = _bounded(max_tasks)
 
     def requests(self, labelled: Sequence[Labelled], step: int) -> list[tuple[Labelled, Request]]:
         """The tree's requests, on summaries."""
-        made = []
-        for item, request in super().requests(labelled, step):
-            asked = request.fields
-            if request.stage == "base" and self.max_tasks > 1:
-                asked = (several(asked[0], self.max_tasks),)
-            made.append((item, replace(request, fields=asked, summary=summary_of(item))))
-        return made
-
-    def take(self, labelled: Labelled, request: Request, answer: Answer) -> None:
-        """As the tree does, for one or several tasks."""
-        super().take(labelled, request, best(answer, self.max_tasks))
+        made = super().requests(labelled, step)
+        return [(item, replace(request, summary=summary_of(item))) for item, request in made]
 
 
 class CompactShortlist:
@@ -108,7 +100,7 @@ class CompactShortlist:
         """
         self.index = index
         self.facet_rounds = CompactFacets(registry)
-        self.max_tasks = _bounded(max_tasks)
+        self.max_tasks = bounded(max_tasks)
         self.count = count
         self._by_conversation = candidates
 
@@ -169,37 +161,14 @@ def choice(stage: str, item: Labelled, offered: Sequence[Option], max_tasks: int
     return Request(stage, item.conversation, fields, summary_of(item))
 
 
-def several(asked: Field, max_tasks: int) -> Field:
-    """The same options, of which several may be answered."""
-    question = f"Which one to {max_tasks} occupational tasks does the assistant perform in the conversation?"
-    return replace(asked, question=question, answer_type="multi")
-
-
 def shuffled(options: Sequence[Option], salt: str) -> tuple[Option, ...]:
     """The options in an order that the salt and their ids decide."""
     return tuple(sorted(options, key=lambda option: sha256(f"{salt}\x1f{option.id}".encode()).digest()))
 
 
-def best(answer: Answer, max_tasks: int) -> Answer:
-    """The answer with at most ``max_tasks`` tasks, and "none" only where it stands alone."""
-    if answer.status != "ok" or TASK not in answer.values:
-        return answer
-    chosen = answer.values[TASK]
-    options = tuple(option for option in chosen.options if option != NONE)[:max_tasks] or (NONE,)
-    if options == chosen.options:
-        return answer
-    return replace(
-        answer, values={**answer.values, TASK: Chosen(options, chosen.confidences[: len(options)])}
-    )
-
-
 def summary_of(item: Labelled) -> str:
     """The summary that the compact call wrote."""
     return item.answers[SCREEN].summary or ""
-
-
-def _bounded(max_tasks: int) -> int:
-    return max(1, min(MAX_TASKS, max_tasks))
 
 
 def _interleaved(one: Sequence[str], other: Sequence[str]) -> list[str]:

@@ -18,13 +18,12 @@ from economic_index.errors import UserError
 from economic_index.labelling.compact import (
     RUBRIC_ORDERS,
     CompactShortlist,
-    best,
     choice,
     shuffled,
     summary_of,
 )
 from economic_index.labelling.retrieval import TaskIndex
-from economic_index.labelling.strategies import TASK, Labelled, order_of
+from economic_index.labelling.strategies import TASK, Labelled, best, order_of
 from economic_index.labelling.task_space import NONE, NONE_OPTION, TaskSpace
 from economic_index.registry import Facet
 

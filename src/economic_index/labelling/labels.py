@@ -8,6 +8,9 @@ Rows of a conversation:
 * a ``multi`` facet has a row per chosen option. Asked and nothing chosen is ONE row with status ``ok`` and a
 null
   ``option_id``; not asked is no row at all;
+* ``task`` is one row always: the best task. With ``max_tasks`` above 1, further tasks of the conversation are rows
+of the
+  facet ``further_task``, best first: everything that counts a conversation once reads ``task`` alone;
 * a ``number`` facet has the number as text in ``option_id``;
 * an answer that is none (``invalid``, ``refused``, ``failed``) is one row with a null ``option_id``, a null
   ``confidence`` and the reason.
@@ -18,13 +21,15 @@ null
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
 from economic_index.conversation import Conversation
 from economic_index.engines.asking import ask
-from economic_index.engines.base import Answer, Engine, Request
+from economic_index.engines.base import Answer, Chosen, Engine, Request
 from economic_index.engines.ledger import Ledger
+from economic_index.engines.usage import Tally
 from economic_index.labelling.strategies import TASK, FacetRounds, FieldMaker, Labelled, Strategy
 from economic_index.registry import Facet
 
@@ -39,6 +44,8 @@ SCHEMA = pa.schema(
     ]
 )
 
+#: Tasks of a conversation beside its best one (the paper's Appendix B.1: up to three).
+FURTHER_TASK = "further_task"
 #: Conversations, and characters of them, that are in memory at once.
 BLOCK_CONVERSATIONS = 1_000
 BLOCK_CHARACTERS = 64_000_000
@@ -58,6 +65,7 @@ def label_conversations(
     fields: FieldMaker | None = None,
     on_progress: OnProgress | None = None,
     block_size: int = BLOCK_CONVERSATIONS,
+    tally: Tally | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Label a stream block by block; memory does not grow with its length.
 
@@ -69,6 +77,7 @@ def label_conversations(
         fields: shared with the strategy, so that equal questions are one object.
         on_progress: told after every block.
         block_size: conversations per block. Engines with latency (batches) want large ones.
+        tally: counts what the answers cost.
 
     Yields:
         Batches of ``SCHEMA``, conversations in the order given.
@@ -81,12 +90,12 @@ def label_conversations(
     done = 0
     for block in blocks(conversations, block_size):
         labelled = [Labelled(conversation) for conversation in block]
-        _ask(engine, ledger, facets.requests(labelled, "all"))
+        _ask(engine, ledger, facets.requests(labelled, "all"), tally)
         _keep_what_was_to_be_asked(labelled, registry)
         inside = [item for item in labelled if item.screened_in]
-        _ask(engine, ledger, facets.requests(inside, "occupational"))
+        _ask(engine, ledger, facets.requests(inside, "occupational"), tally)
         if TASK in registry:
-            _find_tasks(engine, ledger, strategy, inside)
+            _find_tasks(engine, ledger, strategy, inside, tally)
         yield to_batch(labelled)
         done += len(block)
         if on_progress is not None:
@@ -109,8 +118,10 @@ def blocks(
         yield block
 
 
-def _ask(engine: Engine, ledger: Ledger, asked: Sequence[tuple[Labelled, Request]]) -> None:
-    answers = ask(engine, ledger, [request for _, request in asked])
+def _ask(
+    engine: Engine, ledger: Ledger, asked: Sequence[tuple[Labelled, Request]], tally: Tally | None
+) -> None:
+    answers = ask(engine, ledger, [request for _, request in asked], tally=tally)
     for (item, request), answer in zip(asked, answers, strict=True):
         for question in request.fields:
             item.answers[question.name] = answer
@@ -124,12 +135,14 @@ def _keep_what_was_to_be_asked(labelled: Sequence[Labelled], registry: Mapping[s
             item.answers = {name: a for name, a in item.answers.items() if registry[name].scope == "all"}
 
 
-def _find_tasks(engine: Engine, ledger: Ledger, strategy: Strategy, inside: Sequence[Labelled]) -> None:
+def _find_tasks(
+    engine: Engine, ledger: Ledger, strategy: Strategy, inside: Sequence[Labelled], tally: Tally | None
+) -> None:
     for step in range(_MOST_STEPS):
         asked = strategy.requests(inside, step)
         if not asked:
             return
-        answers = ask(engine, ledger, [request for _, request in asked])
+        answers = ask(engine, ledger, [request for _, request in asked], tally=tally)
         for (item, request), answer in zip(asked, answers, strict=True):
             strategy.take(item, request, answer)
     raise RuntimeError(f"strategy {strategy.name} did not end after {_MOST_STEPS} rounds")
@@ -141,11 +154,24 @@ def to_batch(labelled: Sequence[Labelled]) -> pa.RecordBatch:
     for item in labelled:
         name = item.conversation.conversation_id
         for facet, answer in item.answers.items():
-            for row in _rows(facet, answer):
-                for column, value in zip(columns, (name, facet, *row), strict=True):
-                    column.append(value)
+            for stored, part in _parts(facet, answer):
+                for row in _rows(facet, part):
+                    for column, value in zip(columns, (name, stored, *row), strict=True):
+                        column.append(value)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def _parts(facet: str, answer: Answer) -> list[tuple[str, Answer]]:
+    """An answer under the name it is stored by; several tasks as the best one and the further ones."""
+    if facet != TASK or answer.status != "ok" or len(answer.values[TASK].options) < 2:
+        return [(facet, answer)]
+    options, confidences = answer.values[TASK].options, answer.values[TASK].confidences
+    first, others = Chosen(options[:1], confidences[:1]), Chosen(options[1:], confidences[1:])
+    return [
+        (name, replace(answer, values={TASK: chosen}))
+        for name, chosen in ((TASK, first), (FURTHER_TASK, others))
+    ]
 
 
 _Row = tuple[str | None, float | None, str, str | None]

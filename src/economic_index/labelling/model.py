@@ -14,12 +14,13 @@ from economic_index.conversation import Conversation, Message
 from economic_index.engines.base import Engine
 from economic_index.engines.factory import EngineSettings, make_engine
 from economic_index.engines.ledger import Ledger
+from economic_index.engines.usage import Tally, UsageStore
 from economic_index.errors import UserError
 from economic_index.labelling.labels import BLOCK_CONVERSATIONS, SCHEMA, label_conversations
 from economic_index.labelling.reading import reading_strategy
 from economic_index.labelling.strategies import FieldMaker, Shortlist, Strategy, Tree
 from economic_index.labelling.task_space import TaskSpace
-from economic_index.paths import ledger_file, warehouse
+from economic_index.paths import ledger_file, usage_file, warehouse
 from economic_index.registry import Facet, build_registry
 
 STRATEGIES = ("tree", "shortlist")
@@ -45,7 +46,7 @@ def answer_table(
     Args:
         conversations: DuckDB relation or Arrow table with conversation_id and messages; read in a stream.
         tasks, task_occupations, task_hierarchy, facets, facet_options: the dbt tables of these names.
-        variables: engine, strategy, models, mode, max_cost, max_calls.
+        variables: engine, strategy, models, mode, max_cost, max_calls, max_tasks.
         dwa_reference, tasks_to_dwas: the staging tables of O*NET's work activities, for the strategy dwa.
 
     Raises:
@@ -55,6 +56,7 @@ def answer_table(
     registry = build_registry(rows(facets), rows(facet_options))
     space = TaskSpace.from_rows(rows(tasks), rows(task_occupations), rows(task_hierarchy))
     total = _count(conversations)
+    tally = Tally()
     with Ledger(ledger_file()) as ledger:
         engine = make_engine(settings, space, ledger)
         try:
@@ -65,7 +67,7 @@ def answer_table(
                 "task_occupations": rows(task_occupations),
             }
             name = str(variables.get("strategy") or "tree")
-            strategy = strategy_for(name, engine, space, fields, registry, activities)
+            strategy = strategy_for(name, engine, space, fields, registry, activities, settings.max_tasks)
             block = (
                 BATCH_BLOCK
                 if settings.mode == "batch" and engine.name == "anthropic"
@@ -80,12 +82,17 @@ def answer_table(
                 fields,
                 progress_line(total),
                 block,
+                tally,
             )
-            return spooled(batches)
+            answers = spooled(batches)
+            tally.name_models(engine.identity())
         finally:
             close = getattr(engine, "close", None)
             if callable(close):
                 close()
+    with UsageStore(usage_file()) as store:
+        store.set_study("labelling", tally.as_rows())
+    return answers
 
 
 def strategy_for(
@@ -95,37 +102,40 @@ def strategy_for(
     fields: FieldMaker,
     registry: Mapping[str, Facet],
     activities: Mapping[str, Any] | None = None,
+    max_tasks: int = 1,
 ) -> Strategy:
     """The strategy of this name for an engine: one that reads gets the strategies made for reading.
 
     Args:
         name: tree, shortlist; for engines that read also compact and dwa.
         activities: rows of dwa_reference, tasks_to_dwas and task_occupations, needed by dwa alone.
+        max_tasks: 1, or up to 3 tasks for a conversation.
 
     Raises:
         UserError: an unknown name, a hierarchy or work activities that are missing.
     """
     if engine.identity().get("replayed_engine", engine.name) == "local":
-        return make_strategy(name, space, fields, engine)
-    return reading_strategy(name, space, fields, registry, **(activities or {}))
+        return make_strategy(name, space, fields, engine, max_tasks)
+    return reading_strategy(name, space, fields, registry, max_tasks=max_tasks, **(activities or {}))
 
 
-def make_strategy(name: str, space: TaskSpace, fields: FieldMaker, engine: Engine) -> Strategy:
-    """The strategy of this name.
+def make_strategy(
+    name: str, space: TaskSpace, fields: FieldMaker, engine: Engine, max_tasks: int = 1
+) -> Strategy:
+    """The strategy of this name, for up to ``max_tasks`` tasks a conversation.
 
     Raises:
         UserError: an unknown name, or a tree without a hierarchy.
     """
     if name == "tree":
-        return Tree(space, fields)
+        return Tree(space, fields, max_tasks)
     if name == "shortlist":
         from economic_index.engines.local.engine import LocalEngine
         from economic_index.labelling.candidates import EmbeddingCandidates
 
         # The local engine has read the conversations already; another engine gets a reader of its own.
-        return Shortlist(
-            space, EmbeddingCandidates(engine if isinstance(engine, LocalEngine) else LocalEngine(space))
-        )
+        reader = engine if isinstance(engine, LocalEngine) else LocalEngine(space)
+        return Shortlist(space, EmbeddingCandidates(reader), max_tasks)
     raise UserError(f"vars.strategy is {name!r}; use one of {', '.join(STRATEGIES)}.")
 
 

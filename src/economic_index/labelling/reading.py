@@ -30,14 +30,14 @@ def reading_strategy(
     Args:
         name: tree, compact, shortlist or dwa.
         space, fields, registry: as for ``label_conversations``.
-        max_tasks: up to 3 tasks for a conversation; only compact, shortlist and dwa.
+        max_tasks: 1, or up to 3 tasks for a conversation.
         dwa_reference, tasks_to_dwas, task_occupations: rows of the dbt tables, needed by dwa alone.
 
     Raises:
         UserError: an unknown name, a hierarchy or work activities that are missing.
     """
     if name == "tree":
-        return Tree(space, fields)
+        return Tree(space, fields, max_tasks)
     if name == "compact":
         return Compact(space, fields, registry, max_tasks)
     if name not in READING_STRATEGIES:

@@ -1,4 +1,9 @@
-"""Candidates for a summary: the tasks nearest in meaning and the tasks nearest in words, merged by rank."""
+"""Candidates for a summary: the tasks nearest in meaning and the tasks nearest in words, merged by rank.
+
+Only the opening of a summary goes through the sentence encoder, whose cost is by the word: the prompt asks for the
+task itself to come first, and the rest, in vectors, draws the meaning away from it (docs/engine.md, "Candidates").
+The words are those of the whole summary.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,11 @@ _K1, _B = 1.5, 0.75
 #: Reciprocal rank fusion (Cormack et al. 2009): a rank counts 1 / (60 + rank).
 _RANK = 60.0
 _BLOCK = 256
+#: Ranks are decided in double precision among so many more than are wanted: the single-precision products
+#: that find them depend in their last digits on which other texts were multiplied with them.
+_SPARE = 50
+#: Words of a text, from its beginning, that its vector is made of.
+OPENING = 12
 
 
 @dataclass(frozen=True)
@@ -41,24 +51,44 @@ class TaskIndex:
         if not texts:
             return []
         count = min(count, len(self.space.texts))
-        vectors = embeddings.encode(list(texts))
+        vectors = embeddings.encode([opening(text) for text in texts], threads=1)
         found: list[list[int]] = []
         for start in range(0, len(texts), _BLOCK):
-            likeness = vectors[start : start + _BLOCK] @ self._vectors.T
+            block = vectors[start : start + _BLOCK]
+            likeness = block @ self._vectors.T
             for row, text in enumerate(texts[start : start + _BLOCK]):
-                found.append(self._merge(likeness[row], self._by_words(text), count))
+                near = self._near(likeness[row], block[row], 2 * count)
+                named = _best(self._by_words(text), 2 * count)
+                found.append(_merged(near, named, count))
         return found
 
     def nearest(self, texts: Sequence[str], rows: NDArray[np.int64], count: int) -> list[list[int]]:
         """The ``count`` tasks among ``rows`` that are nearest in meaning to each text."""
         if not texts or not len(rows):
             return [[] for _ in texts]
-        likeness = embeddings.encode(list(texts)) @ self._vectors[rows].T
-        return [[int(rows[i]) for i in np.argsort(-line, kind="stable")[:count]] for line in likeness]
+        vectors = embeddings.encode([opening(text) for text in texts], threads=1)
+        likeness = vectors @ self._vectors[rows].T
+        return [
+            self._near(line, vector, count, rows).tolist()
+            for line, vector in zip(likeness, vectors, strict=True)
+        ]
 
     def options(self, rows: Sequence[int]) -> list[Option]:
         """The tasks as options."""
         return [self.space.option[self.space.task_ids[row]] for row in rows]
+
+    def _near(
+        self,
+        likeness: NDArray[np.float32],
+        vector: NDArray[np.float32],
+        count: int,
+        rows: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.int64]:
+        """Rows of the tasks nearest to ``vector``, best first; ``likeness`` is of ``rows``, or of all tasks."""
+        found = _top(likeness, count + _SPARE)
+        tasks = found if rows is None else rows[found]
+        exact = self._vectors[tasks].astype(np.float64) @ vector.astype(np.float64)
+        return tasks[np.lexsort((tasks, -np.round(exact, 9)))][:count]
 
     def _by_words(self, text: str) -> NDArray[np.float32]:
         scores = np.zeros(len(self.space.texts), dtype=np.float32)
@@ -68,14 +98,37 @@ class TaskIndex:
                 scores[rows] += self._words.weights[word]
         return scores
 
-    @staticmethod
-    def _merge(likeness: NDArray[np.float32], words: NDArray[np.float32], count: int) -> list[int]:
-        total = np.zeros(len(likeness))
-        for scores in (likeness, words):
-            best = np.argsort(-scores, kind="stable")[: 2 * count]
-            best = best[scores[best] > 0]
-            total[best] += 1.0 / (_RANK + np.arange(len(best)))
-        return [int(row) for row in np.argsort(-total, kind="stable")[:count]]
+
+def opening(text: str) -> str:
+    """The first ``OPENING`` words of a text."""
+    return " ".join(text.split(maxsplit=OPENING)[:OPENING])
+
+
+def _top(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Rows of the ``count`` largest scores, in no order."""
+    if count >= len(scores):
+        return np.arange(len(scores))
+    return np.argpartition(-scores, count)[:count]
+
+
+def _best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Rows of the ``count`` largest scores above zero, best first, ties by row."""
+    if count < len(scores):
+        # All that tie with the last one are looked at, so that ties are decided by row.
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        rows = np.flatnonzero(scores >= max(least, np.float32(1e-30)))
+    else:
+        rows = np.flatnonzero(scores > 0)
+    return rows[np.lexsort((rows, -scores[rows]))][:count]
+
+
+def _merged(one: NDArray[np.int64], other: NDArray[np.int64], count: int) -> list[int]:
+    """The ``count`` best rows by the sum of reciprocal ranks, ties by row."""
+    total: dict[int, float] = {}
+    for rows in (one, other):
+        for rank, row in enumerate(rows.tolist()):
+            total[row] = total.get(row, 0.0) + 1.0 / (_RANK + rank)
+    return sorted(total, key=lambda row: (-total[row], row))[:count]
 
 
 def _stems(text: str) -> list[str]:

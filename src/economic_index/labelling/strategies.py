@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Protocol
 
@@ -26,6 +26,7 @@ SCREEN = "occupational"
 TASK = "task"
 ORDERS = 16
 BASES = 4
+MAX_TASKS = 3
 TASK_QUESTION = "Which occupational task does the assistant perform in the conversation?"
 
 #: (conversations) -> task ids per conversation, best first: see ``candidates``.
@@ -144,14 +145,15 @@ class Tree:
 
     name = "tree"
 
-    def __init__(self, space: TaskSpace, fields: FieldMaker) -> None:
-        """Raises UserError when the task space has no hierarchy."""
+    def __init__(self, space: TaskSpace, fields: FieldMaker, max_tasks: int = 1) -> None:
+        """``max_tasks``: 1, or up to 3 tasks below the last node. Raises UserError without a hierarchy."""
         if not space.has_hierarchy:
             raise UserError(
                 "The strategy tree needs the table task_hierarchy; build it or use strategy: shortlist."
             )
         self._space = space
         self._fields = fields
+        self.max_tasks = bounded(max_tasks)
 
     def requests(self, labelled: Sequence[Labelled], step: int) -> list[tuple[Labelled, Request]]:
         """One step down for each; a node with a single node below it needs no question."""
@@ -166,6 +168,8 @@ class Tree:
             is_base = below[0] in self._space.position
             options = [self._space.option[option] for option in below] + ([NONE_OPTION] if is_base else [])
             asked = self._fields.task(item.at or "top", options, item.conversation)
+            if is_base and self.max_tasks > 1:
+                asked = several(asked, self.max_tasks)
             stage = "base" if is_base else "top" if item.at is None else "middle"
             made.append((item, Request(stage, item.conversation, (asked,))))
         return made
@@ -174,16 +178,18 @@ class Tree:
         return self._space.roots if item.at is None else self._space.children[item.at]
 
     def take(self, labelled: Labelled, request: Request, answer: Answer) -> None:
-        """Go down, or end with a task, with none, or with an answer that is no answer."""
+        """Go down, or end with a task or several, with none, or with an answer that is no answer."""
+        answer = best(answer, self.max_tasks)
         if answer.status != "ok":
             labelled.answers[TASK] = answer
             return
         chosen = answer.values[TASK]
-        labelled.confidence *= chosen.confidences[0] if chosen.confidences else 1.0
+        sure = tuple(labelled.confidence * own for own in chosen.confidences or (1.0,))
+        labelled.confidence = sure[0]
         if chosen.options[0] in self._space.children:
             labelled.at = chosen.options[0]
         else:
-            labelled.answers[TASK] = Answer("ok", {TASK: Chosen(chosen.options, (labelled.confidence,))})
+            labelled.answers[TASK] = Answer("ok", {TASK: Chosen(chosen.options, sure)})
 
 
 class Shortlist:
@@ -191,9 +197,11 @@ class Shortlist:
 
     name = "shortlist"
 
-    def __init__(self, space: TaskSpace, candidates: Candidates) -> None:
+    def __init__(self, space: TaskSpace, candidates: Candidates, max_tasks: int = 1) -> None:
+        """``max_tasks``: 1, or up to 3 tasks for a conversation."""
         self._space = space
         self._candidates = candidates
+        self.max_tasks = bounded(max_tasks)
 
     def requests(self, labelled: Sequence[Labelled], step: int) -> list[tuple[Labelled, Request]]:
         """One request per conversation, in the first step only."""
@@ -205,12 +213,38 @@ class Shortlist:
             options = (*(self._space.option[task] for task in ids), NONE_OPTION)
             order = order_of(item.conversation, "shortlist")
             asked = _shuffled(Field(TASK, TASK_QUESTION, "choice", options), order)
+            if self.max_tasks > 1:
+                asked = several(asked, self.max_tasks)
             made.append((item, Request("shortlist", item.conversation, (asked,))))
         return made
 
     def take(self, labelled: Labelled, request: Request, answer: Answer) -> None:
         """Whatever is answered is final."""
-        labelled.answers[TASK] = answer
+        labelled.answers[TASK] = best(answer, self.max_tasks)
+
+
+def several(asked: Field, max_tasks: int) -> Field:
+    """The same options, of which several may be answered."""
+    question = f"Which one to {max_tasks} occupational tasks does the assistant perform in the conversation?"
+    return replace(asked, question=question, answer_type="multi")
+
+
+def best(answer: Answer, max_tasks: int) -> Answer:
+    """The answer with at most ``max_tasks`` tasks, and "none" only where it stands alone."""
+    if answer.status != "ok" or TASK not in answer.values:
+        return answer
+    chosen = answer.values[TASK]
+    options = tuple(option for option in chosen.options if option != NONE)[:max_tasks] or (NONE,)
+    if options == chosen.options:
+        return answer
+    sure = dict(zip(chosen.options, chosen.confidences, strict=False))
+    kept = tuple(sure[option] for option in options) if all(option in sure for option in options) else ()
+    return replace(answer, values={**answer.values, TASK: Chosen(options, kept)})
+
+
+def bounded(max_tasks: int) -> int:
+    """A number of tasks within 1 and 3."""
+    return max(1, min(MAX_TASKS, max_tasks))
 
 
 def is_none(answer: Answer) -> bool:

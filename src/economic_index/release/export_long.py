@@ -11,6 +11,10 @@ COUNTRY = """
     case country_code when 'other' then 'not_classified' else country_code end as geo_id,
     'country' as geography
 """
+REGION = """
+    case region_code when 'other' then country_code || '_not_classified' else region_code end as geo_id,
+    'country-state' as geography
+"""
 PATTERN = """
     case collaboration_pattern
         when 'not_attributed' then 'not_classified'
@@ -82,6 +86,15 @@ def _parts() -> list[str]:
             "''",
             "status = 'published'",
             "share_of_classified",
+        ),
+        *_mart(
+            "region_usage",
+            "country-state",
+            "usage",
+            REGION,
+            "''",
+            "status = 'published'",
+            "share_of_country",
         ),
         *_mart(
             "geography_collaboration_usage",

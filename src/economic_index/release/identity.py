@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from economic_index import __version__
 from economic_index.keys import keyed_digest, load_key
+from economic_index.release.earlier import earlier_id
 
 RUN_SCHEMA = pa.schema(
     [
@@ -26,6 +27,9 @@ RUN_SCHEMA = pa.schema(
         ("engine", pa.string()),
         ("engine_identity", pa.string()),
         ("strategy", pa.string()),
+        ("max_tasks", pa.string()),
+        ("taxonomy_engine", pa.string()),
+        ("previous_release", pa.string()),
         ("window_start", pa.string()),
         ("window_end", pa.string()),
         ("population", pa.string()),
@@ -64,7 +68,8 @@ def identify(
 
     Args:
         inputs: the row of ``wall_run_inputs``.
-        run: variables of the run (engine, strategy, window, population, sample_n).
+        run: variables of the run (engine, strategy, max_tasks, taxonomy_engine, previous_release, window,
+            population, sample_n).
         engine_identity: what the engine says about itself (models, prompts or artefact hashes).
     """
     window, population = as_mapping(run.get("window")), as_mapping(run.get("population"))
@@ -80,6 +85,9 @@ def identify(
         "engine": str(run["engine"]),
         "engine_identity": short_hash(dict(engine_identity)),
         "strategy": str(run["strategy"]),
+        "max_tasks": str(run.get("max_tasks") or 1),
+        "taxonomy_engine": str(run.get("taxonomy_engine") or "local"),
+        "previous_release": earlier_id(run.get("previous_release")),
         "window_start": text_or_open(window.get("start")),
         "window_end": text_or_open(window.get("end")),
         # Names of products and organisations are the user's own words: a release only says that there was a choice.

@@ -51,7 +51,13 @@ LEAVES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "occupation_usage": (("onet_soc_code",), "n_conversations_residual"),
     "occupation_category_usage": (("soc_major_code",), "n_conversations_residual"),
     "usage_by_unit": (("soc_major_code",), "n_accounts_rounded"),
+    "geography_usage": (("country_code",), "n_conversations"),
+    "region_usage": (("country_code", "region_code"), "n_conversations"),
+    "geography_category_usage": (("country_code", "soc_group"), "n_conversations"),
+    "geography_collaboration_usage": (("country_code", "collaboration_pattern"), "n_conversations"),
 }
+# A verdict on this cell is about every cell of the mart that has no verdict of its own.
+OTHER_CELLS = "*"
 
 
 @dataclass(frozen=True)
@@ -274,8 +280,8 @@ def refuse_correction(
         old: tables of the corrected release.
         new: tables of the candidate.
         verdicts: (table, key joined by ``|``) to whether both what was added and what was removed are safe
-        blocks, as
-            worked out on the private side; ``None`` when the private side gave none.
+            blocks, as worked out on the private side, with the key ``*`` for all cells of a table that have none of
+            their own; ``None`` when the private side gave none.
 
     Raises:
         RefusedError: a withheld cell would be published, or a change is not known to be safe.
@@ -299,7 +305,7 @@ def refuse_correction(
                 f"The cell {key} of {name} changes and the private side has no verdict on the change "
                 f"(table {VERDICT_TABLE}); a change that nobody can check is not published."
             )
-        if not verdicts.get((name, key), False):
+        if not verdicts.get((name, key), verdicts.get((name, OTHER_CELLS), False)):
             raise RefusedError(
                 f"The cell {key} of {name} changes by conversations that are not a safe block; the "
                 f"difference of the two "
@@ -312,7 +318,7 @@ def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] 
     """Verdicts of the private side on the changes since ``corrected``; ``None`` when it has none.
 
     The table ``wall.wall_correction_verdicts`` has (previous_release_id, mart, cell, is_added_safe,
-    is_removed_safe).
+    is_removed_safe). A build that knew no earlier publication of the window gives none.
     """
     if not private.is_file():
         return None
@@ -329,7 +335,7 @@ def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] 
         return None
     finally:
         connection.close()
-    return {(str(mart), str(cell)): bool(is_safe) for mart, cell, is_safe in rows}
+    return {(str(mart), str(cell)): bool(is_safe) for mart, cell, is_safe in rows} or None
 
 
 def append(folder: Path, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> list[LedgerRow]:

@@ -35,6 +35,7 @@ from economic_index.release.files import (
     write_file,
     write_parquet,
 )
+from economic_index.release.records import keep_records, records_folder
 
 MANIFEST = "manifest.json"
 LATEST = "latest"
@@ -82,6 +83,7 @@ def publish(
     allow_test_accounts: bool = False,
     corrects: str | None = None,
     canaries: Path | None = None,
+    records: Path | None = None,
     on_step: OnStep | None = None,
 ) -> Published:
     """Publish the candidate release.
@@ -94,6 +96,7 @@ def publish(
         allow_test_accounts: publish although every conversation has a surrogate account.
         corrects: release that this one corrects.
         canaries: file of planted tokens, one a line, that must be in no file.
+        records: folder where the private side keeps who is counted in which block; ``warehouse/published`` by default.
         on_step: called with the name of each step.
 
     Raises:
@@ -137,6 +140,8 @@ def publish(
             if leaks:
                 raise RefusedError(f"The files of the release hold what they must not: {leaks[0].sentence}")
             _seal(staging)
+            say("private records")
+            keep_records(private, release_id, records or records_folder())
             staging.rename(folder)
         except BaseException:
             _remove(staging)

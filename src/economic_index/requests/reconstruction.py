@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from economic_index.conversation import Conversation, Message
+from economic_index.labelling.labels import FURTHER_TASK
 from economic_index.paths import warehouse
 from economic_index.requests.agreement import Agreement, agreement
 
@@ -29,6 +30,10 @@ LEVELS = ("task", "occupation", "soc_major_group")
 MOST_CONVERSATIONS = 50_000
 MOST_CLUSTERS = 2_000
 READ_ROWS = 512
+#: The row that compares one task with up to three tasks a conversation.
+SEVERAL_TASKS = "several_tasks"
+#: Sixths are whole numbers for 1, 2 and 3 tasks: sums of weights 1/k stay exact.
+SIXTHS = 6
 FLOOR_CONVERSATIONS = 15
 FLOOR_ACCOUNTS = 5
 SEED = 20_250_210
@@ -166,7 +171,7 @@ def reconstruction_table(
     allocation: Any,
     encode: Callable[[Sequence[str]], Vectors] | None = None,
 ) -> pa.Table:
-    """The dbt model ``reconstruction_scores``: DuckDB relations in, ``SCHEMA`` out.
+    """Clusters of requests against direct assignment: DuckDB relations in, ``SCHEMA`` out.
 
     Correlations are rounded to two decimals, errors to four.
 
@@ -222,17 +227,78 @@ def _remembered(labelled: Labelled, pairs: Allocation) -> pa.Table:
     path = warehouse() / "requests" / f"{digest.hexdigest()}.parquet"
     if path.is_file():
         return pq.read_table(path).cast(SCHEMA)
-    rows = []
-    for level, size, how, a in scores(labelled, pairs):
-        correlations = [_rounded(value, 2) for value in (a.pearson, a.spearman, a.kendall)]
-        error = _rounded(a.mean_squared_error, 4)
-        rows.append((level, size, how, a.n_direct, a.n_clusters, a.n_both, *correlations, error))
+    rows = [_row(level, size, how, found) for level, size, how, found in scores(labelled, pairs)]
     table = pa.table([list(column) for column in zip(*rows, strict=True)], schema=SCHEMA)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     pq.write_table(table, unfinished)
     unfinished.replace(path)
     return table
+
+
+def _row(level: str, size: int, how: str, found: Agreement) -> tuple[Any, ...]:
+    """A row of ``SCHEMA``: correlations in two decimals, errors in four."""
+    correlations = [_rounded(value, 2) for value in (found.pearson, found.spearman, found.kendall)]
+    error = _rounded(found.mean_squared_error, 4)
+    return level, size, how, found.n_direct, found.n_clusters, found.n_both, *correlations, error
+
+
+def several_tasks_table(facts: Any, labels: Any, allocation: Any) -> pa.Table:
+    """One row of ``SCHEMA``: counts by the best task against counts by up to three tasks, by SOC major group.
+
+    A conversation of k tasks gives each 1/k. Tasks below 15 conversations or 5 accounts drop out on both sides,
+    by the conversations that were given them, not by their weights. Without further tasks both sides are equal.
+
+    Args:
+        facts: DuckDB relation with input_row, account_key, task_id, outcome.
+        labels: relation with input_row, facet, option_id; further tasks have the facet ``further_task``.
+        allocation: relation with task_id, onet_soc_code, soc_major_code, n_holders.
+    """
+    first = facts.filter("outcome = 'classified'").project(
+        "input_row, coalesce(account_key, '') as account, cast(task_id as bigint) as task_id"
+    )
+    named = labels.filter(f"facet = '{FURTHER_TASK}'").project(
+        "input_row as labelled_row, cast(option_id as bigint) as further_id"
+    )
+    further = first.join(named, "input_row = labelled_row").project(
+        "input_row, account, further_id as task_id"
+    )
+    every = first.union(further).project(
+        "account, task_id, count(*) over (partition by input_row) as n_tasks"
+    )
+    listed = sorted({int(row[0]) for row in allocation.project("task_id").fetchall()})
+    place = {task_id: position for position, task_id in enumerate(listed)}
+    pairs = _allocation(allocation, place, np.empty((len(place), 0), dtype=np.float32))
+    single = _weights(first.project("*, 1 as n_tasks"), place)
+    several = _weights(every, place)
+    found = agreement(roll_up(single, pairs, "soc_major_group"), roll_up(several, pairs, "soc_major_group"))
+    row = _row("soc_major_group", 1, SEVERAL_TASKS, found)
+    return pa.table([[value] for value in row], schema=SCHEMA)
+
+
+def _weights(assigned: Any, place: Mapping[int, int]) -> NDArray[np.float64]:
+    """Weighted conversations by task, zero below the floors; ``assigned``: account, task_id, n_tasks."""
+    weights = np.zeros(len(place), dtype=np.float64)
+    grouped = assigned.aggregate(
+        f"task_id, count(*), count(distinct account), cast(sum({SIXTHS} // n_tasks) as bigint)", "task_id"
+    )
+    for task_id, n, n_accounts, sixths in grouped.fetchall():
+        if int(task_id) in place and n >= FLOOR_CONVERSATIONS and n_accounts >= FLOOR_ACCOUNTS:
+            weights[place[int(task_id)]] = sixths / SIXTHS
+    return weights
+
+
+def all_scores(
+    conversations: Any,
+    facts: Any,
+    tasks: Any,
+    allocation: Any,
+    labels: Any,
+    encode: Callable[[Sequence[str]], Vectors] | None = None,
+) -> pa.Table:
+    """The dbt model ``reconstruction_scores``: ``reconstruction_table`` and ``several_tasks_table``."""
+    clusters = reconstruction_table(conversations, facts, tasks, allocation, encode)
+    return pa.concat_tables([clusters, several_tasks_table(facts, labels, allocation)])
 
 
 def _texts(conversations: Any, wanted: Mapping[str, object]) -> dict[str, str]:

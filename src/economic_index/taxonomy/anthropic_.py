@@ -10,6 +10,7 @@ twice.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from economic_index import embeddings
-from economic_index.engines.anthropic.engine import AnthropicEngine, Question
+from economic_index.engines.anthropic.engine import Question
 from economic_index.engines.anthropic.prompts import Prompt, read_prompts
 from economic_index.engines.anthropic.render import (
     PAGE_AFTER,
@@ -30,8 +31,9 @@ from economic_index.engines.anthropic.render import (
     read_object,
 )
 from economic_index.engines.asking import Progress, ask
-from economic_index.engines.base import Answer, Request
+from economic_index.engines.base import Answer, Engine, Request
 from economic_index.engines.ledger import Ledger
+from economic_index.engines.usage import Tally
 from economic_index.errors import UserError
 from economic_index.taxonomy.build import Candidate, Neighbourhood, Node, neighbourhoods
 from economic_index.taxonomy.names import name_groups
@@ -41,7 +43,11 @@ CHILDREN_PER_CALL = 12
 NEAREST_PARENTS = 20
 CANDIDATES_PER_CALL = 60
 CHILDREN_FOR_A_NAME = 40
-LONGEST_NAME = 200
+#: As long as a name may be in a release (disclosure.audit).
+LONGEST_NAME = 160
+STAGES = tuple(f"taxonomy_{step}" for step in ("propose", "dedupe", "assign", "rename"))
+#: Nothing that the auditor would take for an address or an id may stand in a name.
+_NO_NAME = re.compile(r"@|://|\d{5,}|[\x00-\x1f]")
 _STRING = {"type": "string"}
 _GROUPS = object_schema(
     {"groups": {"type": "array", "items": object_schema({"name": _STRING, "description": _STRING})}}
@@ -58,22 +64,26 @@ class AnthropicProposer:
     ``fallbacks`` counts by step what embeddings had to decide because no valid answer came after one repair.
     """
 
-    engine: AnthropicEngine
+    engine: Engine
     ledger: Ledger
     seed: int = 0
     on_progress: Progress | None = None
     fallbacks: dict[str, int] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def identity(self) -> dict[str, str]:
         """Implementation, models and prompts: what decides the answers."""
-        known = self.engine.identity()
-        kept = {k: v for k, v in known.items() if k.startswith(("model_", "prompt_taxonomy"))}
-        return {"name": "anthropic", "version": VERSION, **kept}
+        return proposer_identity(self.engine)
+
+    def usage(self) -> dict[str, dict[str, Any]]:
+        """What the answers so far cost, those that the ledger held included."""
+        self.tally.name_models(_models(self.engine))
+        return self.tally.as_rows()
 
     def propose(self, neighbourhoods: Sequence[Neighbourhood]) -> list[list[Candidate]]:
         """Between ``at_least`` and ``at_most`` candidates for each neighbourhood; more are cut, fewer
         stand."""
-        answers = self._ask([_propose(seen) for seen in neighbourhoods])
+        answers = self._ask([propose_question(seen) for seen in neighbourhoods])
         named = [self._groups(answer, "propose") for answer in answers]
         for position, seen in enumerate(neighbourhoods):
             named[position] = named[position][: seen.at_most] or [_fallback_name(seen.members)]
@@ -87,7 +97,7 @@ class AnthropicProposer:
         groups = self._similar(candidates)
         shares = _shares([len(group) for group in groups], target)
         answers = self._ask(
-            [_deduplicate([candidates[i] for i in g], n) for g, n in zip(groups, shares, strict=True)]
+            [deduplicate_question([candidates[i] for i in g], n) for g, n in zip(groups, shares, strict=True)]
         )
         named = []
         for answer, group, share in zip(answers, groups, shares, strict=True):
@@ -108,7 +118,7 @@ class AnthropicProposer:
         groups = list(_runs(np.argsort(nearest[:, 0], kind="stable"), CHILDREN_PER_CALL))
         offers = [_offer(nearest[group], order(int(group[0]))) for group in groups]
         questions = [
-            _assign([children[i] for i in group], [parents[i] for i in offer])
+            assign_question([children[i] for i in group], [parents[i] for i in offer])
             for group, offer in zip(groups, offers, strict=True)
         ]
         for answer, group, offer in zip(self._ask(questions), groups, offers, strict=True):
@@ -121,7 +131,7 @@ class AnthropicProposer:
 
     def rename(self, groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
         """A name and description for each group from its most typical children; names are unique."""
-        answers = self._ask([_rename(_typical(group)) for group in groups])
+        answers = self._ask([rename_question(_typical(group)) for group in groups])
         plain = name_groups(groups)
         names: list[tuple[str, str]] = []
         taken: set[str] = set()
@@ -138,7 +148,7 @@ class AnthropicProposer:
 
     def _ask(self, rendered: Sequence[Rendered]) -> list[Answer]:
         requests: list[Request] = [Question.of(entry) for entry in rendered]
-        answers = ask(self.engine, self.ledger, requests, self.on_progress)
+        answers = ask(self.engine, self.ledger, requests, self.on_progress, self.tally)
         stopped = sum(answer.status == "failed" for answer in answers)
         if stopped:
             reason = next(str(answer.reason) for answer in answers if answer.status == "failed")
@@ -172,6 +182,20 @@ class AnthropicProposer:
         return groups
 
 
+def proposer_identity(engine: Engine) -> dict[str, str]:
+    """What decides the answers of an ``AnthropicProposer`` on this engine, and no more: a model or a prompt of
+    the labelling makes no new hierarchy. Asks nothing and needs no key."""
+    prompts = {k: v for k, v in engine.identity().items() if k.startswith("prompt_taxonomy_")}
+    return {"name": "anthropic", "version": VERSION, **_models(engine), **prompts}
+
+
+def _models(engine: Engine) -> dict[str, str]:
+    """The model of each step, as ``model_<stage>``."""
+    known = engine.identity()
+    default = known.get("model_taxonomy") or known.get("model_default", "")
+    return {f"model_{stage}": known.get(f"model_{stage}") or default for stage in STAGES}
+
+
 def _prompt(name: str) -> Prompt:
     return read_prompts()[f"taxonomy_{name}"]
 
@@ -197,7 +221,8 @@ def _bounded(step: str, low: int, high: int) -> str:
     return _prompt(step).text.replace("{low}", str(low)).replace("{high}", str(high))
 
 
-def _propose(seen: Neighbourhood) -> Rendered:
+def propose_question(seen: Neighbourhood) -> Rendered:
+    """The question for candidates of a neighbourhood."""
     text = _bounded("propose", seen.at_least, seen.at_most)
     members = _listed([_described(node.name, node.description) for node in seen.members])
     outside = "\n".join(f"- {one_line(node.name)}" for node in seen.outsiders)
@@ -205,13 +230,15 @@ def _propose(seen: Neighbourhood) -> Rendered:
     return _rendered("propose", text, user, _GROUPS, _read_groups)
 
 
-def _deduplicate(candidates: Sequence[Candidate], share: int) -> Rendered:
+def deduplicate_question(candidates: Sequence[Candidate], share: int) -> Rendered:
+    """The question which of similar candidates are the same, down to ``share``."""
     text = _bounded("dedupe", max(1, (2 * share) // 3), share)
     user = _listed([_described(c.name, c.description) for c in candidates])
     return _rendered("dedupe", text, user, _GROUPS, _read_groups)
 
 
-def _assign(children: Sequence[Node], parents: Sequence[Candidate]) -> Rendered:
+def assign_question(children: Sequence[Node], parents: Sequence[Candidate]) -> Rendered:
+    """The question for the parent of each child, among those shown in this order."""
     offered = _listed([_described(p.name, p.description) for p in parents], 'options for="parent"')
     items = _listed([_described(child.name, child.description) for child in children])
     pair = object_schema(
@@ -225,7 +252,8 @@ def _assign(children: Sequence[Node], parents: Sequence[Candidate]) -> Rendered:
     return _rendered("assign", _prompt("assign").text, f"{offered}\n\n{items}", schema, reader)
 
 
-def _rename(children: Sequence[Node]) -> Rendered:
+def rename_question(children: Sequence[Node]) -> Rendered:
+    """The question for the name of a parent with these children."""
     user = _listed([_described(child.name, child.description) for child in children])
     return _rendered("rename", _prompt("rename").text, user, _NAME, _read_name)
 
@@ -252,6 +280,8 @@ def _pair(entry: Any) -> tuple[str, str] | None:
         return None
     name, description = entry.get("name"), entry.get("description")
     if not isinstance(name, str) or not name.strip() or not isinstance(description, str):
+        return None
+    if _NO_NAME.search(" ".join(name.split())):
         return None
     return " ".join(name.split())[:LONGEST_NAME], " ".join(description.split())[: 2 * LONGEST_NAME]
 

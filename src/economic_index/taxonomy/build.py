@@ -32,6 +32,8 @@ from economic_index.paths import warehouse
 Vectors = NDArray[np.float32]
 Progress = Callable[[str], None]
 
+#: Key of an artefact's metadata that says what its answers cost.
+_USAGE = b"economic_index.usage"
 #: Raise it when the steps below change what comes out, so that stored hierarchies are built anew.
 BUILDER_VERSION = 1
 
@@ -138,6 +140,10 @@ class Proposer(Protocol):
         """A (name, description) for each group of children; names are unique in the list."""
         ...
 
+    def usage(self) -> dict[str, dict[str, Any]]:
+        """What the answers cost, by stage (``engines.usage.Tally.as_rows``); empty where nothing was paid."""
+        ...
+
 
 def level_sizes(n_base: int, levels: int, n_top: int) -> list[int]:
     """Target number of nodes from the top to the base: n_l / n_(l-1) is constant, and sizes strictly fall
@@ -192,7 +198,7 @@ def build_hierarchy(
     if len({row[0] for row in rows}) != len(rows):
         raise UserError("The task list holds a task id twice; check the model tasks.")
     sizes = level_sizes(len(rows), recipe.levels, recipe.n_top)
-    path = warehouse() / "taxonomy" / f"{artefact_hash(rows, recipe, proposer)}.parquet"
+    path = artefact_path(rows, recipe, proposer)
     if path.is_file():
         return pq.read_table(path, schema=SCHEMA)
     say = on_progress or (lambda _step: None)
@@ -200,13 +206,19 @@ def build_hierarchy(
     vectors = embeddings.encode([row[1] for row in rows])
     base = [Node(row[1], "", vectors[i], (row[0],)) for i, row in enumerate(rows)]
     table = _table(_grow(base, sizes, recipe, proposer, say), base)
-    _store(table, path)
+    _store(table, path, proposer.usage())
     return table
 
 
-def hierarchy_table(tasks: Iterable[tuple[int, str, str]], *, levels: int, n_top: int) -> pa.Table:
-    """``build_hierarchy`` with the two variables of the dbt project; the entry point of the dbt model."""
-    return build_hierarchy(tasks, Recipe(levels=levels, n_top=n_top))
+def artefact_path(rows: Sequence[tuple[int, str, str]], recipe: Recipe, proposer: Proposer) -> Path:
+    """Where the hierarchy over ``rows`` (sorted) is stored, built or not."""
+    return warehouse() / "taxonomy" / f"{artefact_hash(rows, recipe, proposer)}.parquet"
+
+
+def stored_usage(path: Path) -> dict[str, dict[str, Any]]:
+    """What the answers of a stored hierarchy cost, by stage; empty for one that cost nothing."""
+    metadata = pq.read_schema(path).metadata or {}
+    return dict(json.loads(metadata.get(_USAGE, b"{}")))
 
 
 def artefact_hash(rows: Sequence[tuple[int, str, str]], recipe: Recipe, proposer: Proposer) -> str:
@@ -364,9 +376,11 @@ def _row(
     }
 
 
-def _store(table: pa.Table, path: Path) -> None:
-    """Write the artefact so that no reader ever sees half of it."""
+def _store(table: pa.Table, path: Path, usage: dict[str, dict[str, Any]]) -> None:
+    """Write the artefact, and what it cost beside it, so that no reader ever sees half of it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.part")
+    if usage:
+        table = table.replace_schema_metadata({_USAGE: json.dumps(usage, sort_keys=True).encode()})
     pq.write_table(table, partial, compression="zstd", write_statistics=False)
     partial.replace(path)

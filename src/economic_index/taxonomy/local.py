@@ -5,6 +5,7 @@ tasks' own words.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,10 @@ class LocalProposer:
     def rename(self, groups: Sequence[Sequence[Node]]) -> list[tuple[str, str]]:
         """Verb phrases of at most 12 words, unique among the groups; descriptions list typical phrases."""
         return name_groups(groups)
+
+    def usage(self) -> dict[str, dict[str, Any]]:
+        """Nothing: no model is asked."""
+        return {}
 
     def _centres(self, seen: Neighbourhood) -> list[Candidate]:
         from sklearn.cluster import KMeans

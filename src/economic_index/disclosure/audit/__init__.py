@@ -27,6 +27,7 @@ from economic_index.disclosure.audit.findings import (
 from economic_index.disclosure.audit.reference import ReferenceFolders, load_reference
 from economic_index.disclosure.audit.release import Release, read_connection, read_release
 from economic_index.disclosure.audit.structure import check_floors, check_structure, check_vocabulary
+from economic_index.errors import UserError
 
 __all__ = [
     "FINDINGS_SCHEMA",
@@ -40,6 +41,8 @@ __all__ = [
 ]
 
 OnStep = Callable[[str], None]
+# What ``audit_depth`` stands for.
+DEPTHS = {"full": ("tables", "linkage"), "tables": ("tables",)}
 
 
 @dataclass
@@ -187,10 +190,28 @@ def audit_everything(
 
 
 def audit_connection(
-    connection: duckdb.DuckDBPyConnection, database: str = "release", folders: ReferenceFolders | None = None
+    connection: duckdb.DuckDBPyConnection,
+    database: str = "release",
+    folders: ReferenceFolders | None = None,
+    *,
+    depth: str = "full",
 ) -> pa.Table:
-    """Findings about the candidate release attached to ``connection``: what a dbt model can return.
+    """Findings about the candidate release attached to ``connection``: what the dbt model ``audit_findings`` returns.
 
-    Runs the attacks on single tables and equations; the joint bounds are for ``economic-index audit``.
+    Args:
+        connection: with the release attached as ``database``.
+        folders: public seeds; those of the project by default.
+        depth: ``full``, or ``tables`` to leave the joint bounds to ``economic-index audit`` and ``publish``.
+
+    Returns:
+        ``FINDINGS_SCHEMA`` behind a column ``finding`` that numbers the rows.
+
+    Raises:
+        UserError: the depth is neither of the two, or reference files are missing.
     """
-    return audit(read_connection(connection, database), folders, attacks=("tables",)).table()
+    if depth not in DEPTHS:
+        raise UserError(f"The variable audit_depth is none of {', '.join(DEPTHS)}; choose one of them.")
+    found = audit(read_connection(connection, database), folders, attacks=DEPTHS[depth]).table()
+    return found.add_column(
+        0, pa.field("finding", pa.int64()), [pa.array(range(1, found.num_rows + 1), pa.int64())]
+    )

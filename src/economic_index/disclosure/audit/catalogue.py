@@ -243,6 +243,11 @@ MARTS: dict[str, Mart] = {
         shares=_interval("share_of_country"),
         texts={"country_code": "countries", "collaboration_pattern": "patterns", "label": "pattern_labels"},
     ),
+    "region_usage": _mart(
+        "country_code region_code",
+        shares=_interval("share_of_country"),
+        texts={"country_code": "countries", "region_code": "regions", "region_name": "region_names"},
+    ),
     "reconstruction": _mart(
         "level mean_cluster_size assignment",
         shares=(
@@ -290,6 +295,22 @@ MARTS: dict[str, Mart] = {
     ),
     "release_manifest": _mart(
         "item", other="position", texts={"item": "manifest_items", "value": "manifest_values"}, measured=False
+    ),
+    "release_change": _mart(
+        "family unit",
+        shares=(
+            "n_conversations_previous",
+            *_interval("share_of_base", "share_of_base_previous", "change_of_share_of_base"),
+        ),
+        texts={
+            "previous_release_id": "release_id",
+            "previous_window_start": "manifest_values",
+            "previous_window_end": "manifest_values",
+            "family": "share_families",
+            "unit": "share_units",
+            "label": "tasks occupation_titles soc_major_titles pattern_labels",
+            "base": "bases",
+        },
     ),
     "analysis_metadata": _mart(
         "analysis",

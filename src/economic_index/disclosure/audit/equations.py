@@ -155,6 +155,39 @@ def _share(
     ]
 
 
+def _changes() -> list[Equation]:
+    """This release's side of ``release_change`` stands in its own tables, and a change is a difference."""
+    present = """
+        select 'task' as family, cast(task_id as varchar) as unit, n_conversations as n,
+            share_of_published_tasks as share
+        from task_usage
+        union all
+        select 'occupation', onet_soc_code, n_conversations, share_of_published_tasks from occupation_usage
+        union all
+        select 'soc_major_group', soc_major_code, n_conversations, share_of_published_tasks
+        from occupation_category_usage
+        union all
+        select 'collaboration_pattern', collaboration_pattern, n_conversations, share_of_classified_patterns
+        from collaboration_usage
+    """
+    rows = f"""
+        from release_change as c
+        left join ({present}) as p on c.family = p.family and c.unit = p.unit
+        where c.status = 'published'"""
+    cell = "c.family || '|' || c.unit"
+    return [
+        Equation("release_change", "count of this release", f"select {cell}, p.n, c.n_conversations {rows}"),
+        Equation(
+            "release_change", "share of this release", f"select {cell}, p.share, c.share_of_base {rows}"
+        ),
+        Equation(
+            "release_change",
+            "change = share less earlier share",
+            f"select {cell}, p.share - c.share_of_base_previous, c.change_of_share_of_base {rows}",
+        ),
+    ]
+
+
 def _collaboration_of_unit(table: str, unit: str, unit_sql: str) -> Equation:
     return Equation(
         table,
@@ -226,6 +259,29 @@ def equations() -> list[Equation]:
             coalesce({_GLOBAL}, 0), 0),
                 (select n_conversations from occupation_usage where onet_soc_code = 'unattributed')""",
         ),
+        *[
+            Equation(
+                "occupation_usage",
+                says,
+                f"""
+                select o.onet_soc_code, {expected}, o.{column} from occupation_usage as o
+                left join (
+                    select h.onet_soc_code, count(*) as n_tasks, count(t.n_conversations) as n_published,
+                        count(*) filter (where h.n_holders > 1 and t.n_conversations is null) as n_shared_withheld
+                    from ref_holders as h inner join task_usage as t on h.task_id = t.task_id group by 1
+                ) as r on o.onet_soc_code = r.onet_soc_code where o.onet_soc_code <> 'unattributed'""",
+            )
+            for says, column, expected in (
+                ("the occupation's tasks, all of them", "n_tasks", "coalesce(r.n_tasks, 0)"),
+                ("the occupation's published tasks", "n_tasks_published", "coalesce(r.n_published, 0)"),
+                (
+                    "complete where nothing of the occupation stands elsewhere",
+                    "is_complete",
+                    "coalesce((o.n_conversations_residual is not null or r.n_tasks = r.n_published) and "
+                    "r.n_shared_withheld = 0, false)",
+                ),
+            )
+        ],
         *_allocated("occupation_usage", "onet_soc_code", occupations),
         *_allocated("occupation_category_usage", "soc_major_code", groups),
         *_allocated("job_zone_usage", "job_zone", zones),
@@ -297,6 +353,7 @@ def equations() -> list[Equation]:
             2)""",
         ),
         _collaboration_of_unit("occupation_collaboration_usage", "onet_soc_code", occupations),
+        *_changes(),
         Equation(
             "depth_of_use",
             "occupations with enough published tasks",
@@ -443,6 +500,12 @@ def _shares() -> list[Equation]:
         *_share(
             "geography_collaboration_usage",
             "country_code || '|' || collaboration_pattern",
+            "share_of_country",
+            "sum(n_conversations) over (partition by country_code)",
+        ),
+        *_share(
+            "region_usage",
+            "country_code || '|' || region_code",
             "share_of_country",
             "sum(n_conversations) over (partition by country_code)",
         ),

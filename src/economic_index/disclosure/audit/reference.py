@@ -19,6 +19,7 @@ PUBLIC_FILES = (
     "job_zones",
     "assistant_models",
     "countries",
+    "regions",
     "privacy_policies",
 )
 TAXONOMY_FILES = ("onet_task_statements", "onet_occupations", "onet_job_zones", "taxonomy_release")

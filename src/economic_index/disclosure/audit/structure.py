@@ -32,9 +32,11 @@ TABLES_THAT_MAY_BE_EMPTY = frozenset(
         "category_collaboration_usage",
         "geography_category_usage",
         "geography_collaboration_usage",
+        "region_usage",
         "reconstruction",
         "design_effects",
         "validation_accuracy",
+        "release_change",
     )
 )
 # A node name is made of the words of public task texts: nothing that looks like an address, a number or a
@@ -105,13 +107,21 @@ _LITERALS = {
         "window_status",
         "is_test_accounts",
         "is_sample_taxonomy",
+        "max_tasks",
+        "taxonomy_engine",
+        "previous_release",
+        "usage_calls",
+        "usage_input_tokens",
+        "usage_output_tokens",
+        "usage_cost_usd",
     },
-    "bases": {"published_tasks", "classified"},
+    "bases": {"published_tasks", "classified", "classified_patterns"},
     "share_families": {"task", "occupation", "soc_major_group", "collaboration_pattern"},
-    "assignments": {"nearest", "majority"},
+    "assignments": {"nearest", "majority", "several_tasks"},
     "engines": {"local", "anthropic", "replay"},
     "strategies": {"tree", "shortlist", "compact", "dwa"},
     "window_statuses": {"published", "withheld"},
+    "no_release": {"none"},
 }
 
 
@@ -144,6 +154,8 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
         "pattern_groups": "select pattern_group from ref_collaboration_patterns union all select "
         "'not_attributed'",
         "countries": "select country_code from ref_countries union all select 'other'",
+        "regions": "select region_code from ref_regions union all select 'other'",
+        "region_names": "select region_name from ref_regions union all select 'Other regions'",
         "country_names": "select country_name from ref_countries union all select 'Other countries'",
         "node_ids": "select node_id from ref_nodes union all select 'all'",
         "node_names": "select name from ref_nodes union all select 'All conversations'",
@@ -162,6 +174,7 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
                 "engines",
                 "strategies",
                 "window_statuses",
+                "no_release",
             )
         )
     )
@@ -287,6 +300,8 @@ def _fault(row: dict[str, Any], mart: Mart) -> str | None:
         return "A residual below 15 conversations is shown."
     if status not in STATUSES:
         return "The status is none of published, withheld, not_applicable."
+    if status == "not_applicable" and row.get("n_tasks") != 0:
+        return "The row is not_applicable, which only units without a single task are: it tells unused from withheld."
     if status != "published":
         shown = [column for column in mart.values if row[column] is not None]
         return f"The row is {status} but {shown[0]} has a value." if shown else None

@@ -11,7 +11,7 @@ because every solution met on the way is a witness for all of them.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import highspy
@@ -189,11 +189,14 @@ def bound(
         if time.monotonic() - started > seconds:
             break
     is_complete = True
-    for position in np.flatnonzero((low > EPSILON) | (high - low < width)):
+    empty = _proven_empty(solver, targets, high, see)
+    for position in np.flatnonzero(((low > EPSILON) | (high - low < width)) & ~empty):
         for direction in (1.0, -1.0):
             done = low[position] <= EPSILON and high[position] - low[position] >= width
             if done:
                 break
+            if direction > 0 and low[position] <= EPSILON:
+                continue
             if time.monotonic() - started > seconds:
                 is_complete = False
                 break
@@ -201,3 +204,19 @@ def bound(
             if world is not None:
                 see(world)
     return Bounds(low, high, solver.n_solves, is_complete)
+
+
+def _proven_empty(
+    solver: Solver, targets: Ints, high: Floats, see: Callable[[Floats], None]
+) -> NDArray[np.bool_]:
+    """Which targets are 0 in every world: all that never were more are pushed up together; if their largest sum is 0,
+    so is each of them, by one linear program instead of one a target.
+    """
+    while True:
+        zeros = high <= EPSILON
+        if not zeros.any():
+            return zeros
+        world = solver.minimise(targets[zeros], -1.0)
+        if world is None or world[targets[zeros]].max() <= EPSILON:
+            return zeros if world is not None else np.zeros_like(zeros)
+        see(world)

@@ -222,7 +222,7 @@ class BatchRunner:
             reply = Reply(failure="batch_without_answer")
         step = question.exchange.next(question.call, reply)
         if isinstance(step, Answer):
-            return step
+            return self.sender.billed(question.rendered, question.exchange, step)
         question.call, question.passes = step, 0
         return question
 

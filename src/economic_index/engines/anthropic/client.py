@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anthropic
@@ -20,7 +20,7 @@ import orjson
 
 from economic_index.engines.anthropic.exchange import Call, Exchange, Reply
 from economic_index.engines.anthropic.gate import Gate, retry_after
-from economic_index.engines.anthropic.money import Price, StageUsage, add_usage
+from economic_index.engines.anthropic.money import Price, StageUsage, add_usage, bill_of
 from economic_index.engines.anthropic.render import Rendered, estimate_tokens
 from economic_index.engines.anthropic.settings import Settings
 from economic_index.engines.base import Answer, Usage
@@ -157,7 +157,14 @@ class Sender:
                 step = exchange.next(step, await self._send(rendered, step))
         except BudgetSpent:
             step = Answer("failed", reason="budget", usage=exchange.usage)
-        return step
+        return self.billed(rendered, exchange, step)
+
+    def billed(self, rendered: Rendered, exchange: Exchange, answer: Answer) -> Answer:
+        """The answer with the bill of the call that brought it; a technical failure has none."""
+        if answer.status == "failed":
+            return answer
+        price = self.settings.prices.get(self.settings.model(rendered.stage))
+        return replace(answer, bill=bill_of(exchange.latest, price, self.settings.mode == "batch"))
 
     def count(self, rendered: Rendered, answer: Answer) -> None:
         """Count the outcome of a question."""

@@ -22,6 +22,7 @@ from economic_index.engines.anthropic.progress import Progress
 from economic_index.engines.anthropic.prompts import prompt_hashes
 from economic_index.engines.anthropic.render import Rendered, render
 from economic_index.engines.anthropic.settings import Settings, check_environment
+from economic_index.engines.anthropic.usage import Recorder
 from economic_index.engines.base import Answer, Request
 
 _NOBODY = Conversation("", ())
@@ -130,6 +131,9 @@ class _Host:
         self.thread.start()
         self.sender = self._call(self._open(server))
         self.batches = BatchRunner(self.sender) if settings.mode == "batch" else None
+        self.recorder: Recorder | None = None
+        if settings.usage is not None:
+            self.recorder = Recorder(settings.usage, settings.run_id, self.sender.stages, settings.budget)
         self._checked = False
         self._closer = weakref.finalize(self, _stop_loop, self.loop)
 
@@ -169,6 +173,8 @@ class _Host:
                 future.cancel()
                 while results.get() is not None:
                     pass
+            if self.recorder is not None:
+                self.recorder.flush()
 
     async def _direct(
         self,
@@ -222,6 +228,8 @@ class _Host:
             self._call(self._shut())
             self._closer()
             self.thread.join(10)
+            if self.recorder is not None:
+                self.recorder.close()
 
     async def _shut(self) -> None:
         if self.batches is not None:

@@ -8,7 +8,7 @@ conversations pass the screen is an assumption. What the server bills is counted
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -108,6 +108,43 @@ def estimate(
     return lines
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A typical question and how often it is asked; ``output``: tokens of its answer."""
+
+    rendered: Rendered
+    calls: int
+    output: float
+
+
+def estimate_questions(
+    name: str, mode: str, asked: Sequence[Asked], models: Mapping[str, str], prices: PriceTable
+) -> Estimate:
+    """One line for questions that are not about conversations (``Estimate.conversations`` is 0).
+
+    Args:
+        name: stands in the column ``strategy``.
+        mode: direct or batch.
+        asked: typical questions with their numbers.
+        models, prices: as for ``estimate``.
+    """
+    steps = []
+    for question in asked:
+        entry = question.rendered
+        price = prices.get(model_of(models, entry.stage))
+        static = estimate_tokens(entry.static) + len(orjson.dumps(entry.schema)) / 3.6
+        varying = float(estimate_tokens(entry.user))
+        cacheable = is_cacheable(entry, price)
+        steps.append(_Step(entry.stage, static, varying, question.output, float(question.calls), cacheable))
+    return replace(_line(name, mode, steps, 1, models, prices), conversations=0)
+
+
+def model_of(models: Mapping[str, str], stage: str) -> str:
+    """The model of a stage, as ``Settings.model`` finds it."""
+    group = "taxonomy" if stage.startswith("taxonomy_") else "default"
+    return models.get(stage) or models.get(group) or models["default"]
+
+
 def _line(
     strategy: str,
     mode: str,
@@ -120,7 +157,7 @@ def _line(
     priced = True
     for step in steps:
         used = _usage(step, total)
-        price = prices.get(models.get(step.stage) or models["default"])
+        price = prices.get(model_of(models, step.stage))
         priced = priced and price is not None
         cost += price.cost(used, batch=mode == "batch") if price is not None else 0.0
         whole = Usage(*(one + other for one, other in zip(_counts(whole), _counts(used), strict=True)))

@@ -55,6 +55,8 @@ class Exchange:
     def __init__(self, rendered: Rendered) -> None:
         self.rendered = rendered
         self.usage = Usage()
+        #: What the latest reply alone cost: that of the call which brought the answer, in the end.
+        self.latest = Usage()
         self._repaired = False
         self._enlarged = False
 
@@ -65,6 +67,7 @@ class Exchange:
     def next(self, call: Call, reply: Reply) -> Call | Answer:
         """What follows from ``reply`` to ``call``."""
         self.usage = add_usage(self.usage, reply.usage)
+        self.latest = reply.usage
         if reply.failure is not None:
             return Answer("failed", reason=reply.failure, usage=self.usage)
         if reply.stop == "refusal":

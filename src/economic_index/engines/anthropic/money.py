@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from economic_index.engines.base import Usage
+from economic_index.engines.base import Bill, Usage
 from economic_index.errors import UserError
 
 _DATED = re.compile(r"-20\d{6}$")
@@ -45,6 +45,24 @@ class Price:
             + usage.cache_write_tokens * write
         ) / _MILLION
         return dollars * self.batch_factor if batch else dollars
+
+
+def bill_of(usage: Usage, price: Price | None, batch: bool = False) -> Bill:
+    """The bill of one answered call.
+
+    In direct mode a prefix that had to be written into the cache costs what reading it costs: which call wrote
+    it depends on interruptions and on the clock, and a run writes each prefix a few times at most. In batch mode
+    writes are frequent, and a submitted item is never sent again: there they count as they were billed.
+    """
+    cached = usage.cache_read_tokens + usage.cache_write_tokens
+    priced = usage if batch else Usage(usage.calls, usage.input_tokens, cached, 0, usage.output_tokens)
+    cost = None if price is None else nanodollars(price.cost(priced, batch))
+    return Bill(usage.input_tokens, cached, usage.output_tokens, cost)
+
+
+def nanodollars(dollars: float) -> int:
+    """Dollars as whole billionths."""
+    return round(dollars * 1_000_000_000)
 
 
 class PriceTable:
@@ -123,8 +141,17 @@ class Budget:
     What is reserved counts as spent until it is settled, so the limits hold whatever is in flight.
     """
 
-    def __init__(self, max_cost: float | None = None, max_calls: int | None = None) -> None:
+    def __init__(
+        self,
+        max_cost: float | None = None,
+        max_calls: int | None = None,
+        spent: float = 0.0,
+        calls: int = 0,
+    ) -> None:
         """Limits in dollars and in calls sent, retries included; None means none.
+
+        ``spent`` and ``calls``: what this run has used up already, through another engine (the taxonomy before
+        the labelling).
 
         Raises:
             UserError: a limit is negative.
@@ -133,8 +160,8 @@ class Budget:
             raise UserError("max_cost and max_calls must not be negative; leave them null for no limit.")
         self.max_cost = max_cost
         self.max_calls = max_calls
-        self.spent = 0.0
-        self.calls = 0
+        self.spent = spent
+        self.calls = calls
         self.reserved = 0.0
         self.open = 0
         self.stopped = False

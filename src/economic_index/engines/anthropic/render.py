@@ -107,6 +107,8 @@ def estimate_tokens(text: str) -> int:
 def prompt_for(request: Request) -> Prompt:
     """The prompt file that serves a request: its stage's, else by what is asked and about what."""
     prompts = read_prompts()
+    if request.summary is None and _asks_several_tasks(request):
+        return prompts["task_several"]
     for name in (request.stage, _STAGES.get(request.stage)):
         if name in prompts and prompts[name].kind == "label":
             if request.summary is not None and name in ("task", "choose"):
@@ -121,6 +123,11 @@ def prompt_for(request: Request) -> Prompt:
     name = _STAGES.get(only, only)
     known = prompts.get(name)
     return known if known is not None and known.kind == "label" else prompts["facet"]
+
+
+def _asks_several_tasks(request: Request) -> bool:
+    only = request.fields[0] if len(request.fields) == 1 else None
+    return only is not None and only.name == "task" and only.answer_type == "multi"
 
 
 def render(request: Request, max_tokens: int = MAX_CONVERSATION_TOKENS) -> Rendered:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from economic_index.engines.anthropic.money import Budget, PriceTable
 from economic_index.engines.anthropic.render import MAX_CONVERSATION_TOKENS
+from economic_index.engines.usage import UsageStore
 from economic_index.errors import UserError
 
 Mode = Literal["direct", "batch"]
@@ -23,7 +24,8 @@ class Settings:
     """Everything but the key, which only the environment holds. Times in seconds.
 
     ``models``: a model for each stage, ``default`` for the others. ``concurrency``: most calls in flight; the
-    gate finds out how many the server takes. ``state``: SQLite file that remembers submitted batches.
+    gate finds out how many the server takes. ``state``: SQLite file that remembers submitted batches. ``usage``:
+    SQLite file in which the run ``run_id`` records what it uses; None records nothing.
     """
 
     models: Mapping[str, str]
@@ -31,6 +33,8 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     prices: PriceTable = field(default_factory=PriceTable.read)
     state: Path | None = None
+    usage: Path | None = None
+    run_id: str = ""
     concurrency: int = 64
     attempts: int = 8
     timeout: float = 120.0
@@ -47,8 +51,9 @@ class Settings:
     show_progress: bool = False
 
     def model(self, stage: str) -> str:
-        """The model for a stage."""
-        return self.models.get(stage) or self.models["default"]
+        """The model for a stage; ``taxonomy`` names one for all four stages of the task hierarchy."""
+        group = "taxonomy" if stage.startswith("taxonomy_") else "default"
+        return self.models.get(stage) or self.models.get(group) or self.models["default"]
 
 
 def make_settings(
@@ -58,8 +63,10 @@ def make_settings(
     max_calls: int | None = None,
     state: Path | None = None,
     show_progress: bool = False,
+    usage: Path | None = None,
+    run_id: str = "",
 ) -> Settings:
-    """Settings from dbt's variables.
+    """Settings from dbt's variables. With ``usage``, what ``run_id`` has spent before counts against the limits.
 
     Raises:
         UserError: no default model, an unknown mode, a budget in dollars without a price for the models.
@@ -72,12 +79,18 @@ def make_settings(
     if max_cost is not None:
         for model in dict.fromkeys(models.values()):
             prices.need(model)
+    spent, calls = 0.0, 0
+    if usage is not None and (max_cost is not None or max_calls is not None):
+        with UsageStore(usage) as store:
+            spent, calls = store.of_run(run_id)
     return Settings(
         models=dict(models),
         mode=cast(Mode, mode),
-        budget=Budget(max_cost, max_calls),
+        budget=Budget(max_cost, max_calls, spent, calls),
         prices=prices,
         state=state,
+        usage=usage,
+        run_id=run_id,
         show_progress=show_progress,
     )
 

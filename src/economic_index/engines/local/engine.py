@@ -35,6 +35,9 @@ ZERO_SHOT_SPREAD = 0.07
 ZERO_SHOT_MULTI = 0.35
 #: Below this cosine no statement resembles the conversation at all: the answer is 'none'.
 NOTHING_RESEMBLES = 0.06
+#: Where several tasks may be answered: a further task is at least so likely as this share of the best one.
+FURTHER_TASK_RATIO = 0.5
+MAX_TASKS = 3
 #: Digests of fields kept.
 _KEPT_FIELDS = 4_096
 
@@ -220,7 +223,15 @@ class LocalEngine:
         if not places:
             return Chosen()
         name, _, plain = min(places, key=lambda place: (-place[1], place[0]))
-        return Chosen((name,), (round(min(1.0, plain / max(total, 1e-30)), 4),))
+        kept = [(name, plain)]
+        if asked.answer_type == "multi":
+            others = sorted((-p, option) for option, _, p in places if option != name)
+            likely = [(option, -p) for p, option in others if -p >= FURTHER_TASK_RATIO * plain]
+            kept += likely[: MAX_TASKS - 1]
+        return Chosen(
+            tuple(option for option, _ in kept),
+            tuple(round(min(1.0, p / max(total, 1e-30)), 4) for _, p in kept),
+        )
 
     def _zero_shot(self, asked: Field, known: _Known) -> Chosen:
         """A facet without a head: the options whose descriptions lie nearest. Weak, and its confidence says

@@ -35,10 +35,18 @@ def main(arguments: list[str] | None = None) -> None:
         metavar="KIND=SHARE",
         help=f"misbehave on a share of the questions; kinds: {', '.join(ATTEMPTS)}",
     )
+    parser.add_argument(
+        "--mischief-at",
+        action="append",
+        default=[],
+        metavar="KIND=TEXT",
+        help="misbehave on questions that hold a text; a passing fault on the first of them only",
+    )
     given = parser.parse_args(arguments)
     try:
         shares = {kind: float(share) for kind, _, share in (entry.partition("=") for entry in given.mischief)}
-        mischief = Mischief(shares)
+        marks = {text: kind for kind, _, text in (entry.partition("=") for entry in given.mischief_at)}
+        mischief = Mischief(shares, marked=marks)
     except ValueError as error:
         parser.error(str(error))
     settings = Settings(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,16 +40,20 @@ class Mischief:
     """Shares of questions by kind (they add up to at most 1), drawn from ``seed`` and what is asked.
 
     The identity of a question is its system text, first message and schema: a retry, a repair turn and a
-    larger ``max_tokens`` are attempts of the same question.
+    larger ``max_tokens`` are attempts of the same question. A mark goes before the draw; one that does not
+    strike on every attempt strikes the first question only that holds its text.
     """
 
     shares: dict[str, float] = field(default_factory=dict)
     seed: str = "mischief"
+    #: Text in a question, and the kind that strikes it: for faults that are to happen exactly once.
+    marked: Mapping[str, str] = field(default_factory=dict)
     attempts: Counter[bytes] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.shares) - set(ATTEMPTS))
+        self._used: set[str] = set()
+        unknown = sorted({*self.shares, *self.marked.values()} - set(ATTEMPTS))
         if unknown:
             raise ValueError(f"unknown kind of mischief: {unknown[0]}")
         if sum(self.shares.values()) > 1.0 + 1e-9:
@@ -56,8 +61,14 @@ class Mischief:
 
     def strike(self, body: dict[str, Any]) -> str | None:
         """The kind that strikes this attempt, or None."""
-        if not self.shares:
+        if not self.shares and not self.marked:
             return None
+        for text, marked in self.marked.items():
+            if text not in self._used and text in str(body["messages"][0]["content"]):
+                if ATTEMPTS[marked] is not None:
+                    self._used.add(text)
+                self.struck[marked] += 1
+                return marked
         name = identity(body)
         self.attempts[name] += 1
         kind = self._kind(name)

@@ -254,7 +254,7 @@ class _Reply:
             turn = _FIRST_TURN.search(self.prompt.data)
             # The worst summary there is: it repeats what the person wrote, injections and all.
             start = turn.group(1)[:300] if turn else ""
-            return f"Request ref {self.prompt.reference}: {start}"
+            return f"{start} (ref {self.prompt.reference})"
         if name == "name" and self.prompt.items:
             return _title(next(iter(self.prompt.items.values())), 0)
         return "Considered."
