@@ -32,9 +32,21 @@ ROOT = Path(__file__).resolve().parent.parent
 DBT = str(Path(sys.executable).parent / "dbt")
 # By path: an exposure has the name of one of these models, and everything stands above it.
 REFERENCE = ["+path:models/reference"]
-SELECTED = ["path:models/wall", "path:models/marts", "wall_draws", "wall_run"]
+SELECTED = [
+    "path:models/wall",
+    "path:models/marts",
+    "path:python_models/corrections",
+    "wall_draws",
+    "wall_run",
+]
 # What rests on conversations, readers or other releases, which synthetic facts do not have.
-WITHOUT = ("reconstruction_scores", "validation_readings", "design_effect_classes", "run_usage", "earlier_release_values")
+WITHOUT = (
+    "reconstruction_scores",
+    "validation_readings",
+    "design_effect_classes",
+    "run_usage",
+    "earlier_release_values",
+)
 EXCLUDED = [f"{name}+" for name in WITHOUT]
 SCAN = """
 select bit_xor(hash(account_key, outcome, task_id, collaboration_pattern, model, is_extended_thinking, country_code))

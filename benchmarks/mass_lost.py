@@ -21,7 +21,7 @@ from synthetic import write_facts
 
 from economic_index.paths import private_database
 
-SELECTED = ["path:models/wall", "wall_draws"]
+SELECTED = ["path:models/wall", "path:python_models/corrections", "wall_draws", "wall_run"]
 
 # Per table: rows (cell, account, n) of everything that has a label, and the cells that are counted alone.
 _FAMILIES = {

@@ -11,6 +11,7 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     ("bench_sql.py", ["--conversations", "100000", "1000000"]),
     ("bench_wall.py", ["--conversations", "100000", "1000000"]),
+    ("mass_lost.py", ["--conversations", "1000000"]),
     ("bench_labelling.py", []),
     ("bench_engine.py", []),
     ("bench_candidates.py", []),

@@ -1,4 +1,4 @@
--- Grain: one row per country that is shown, region that may stand alone, and account.
+-- Grain: one row per country of which a region may stand alone, such a region (or null for all others), and account.
 {#
     A region (ISO 3166-2) may stand alone from 100 conversations up, whatever the policy says, if it is a safe block. All others
     of its country, unknown codes and conversations without one have the child null. A rest that could only be of one
@@ -23,9 +23,34 @@ known as (
 
 ),
 
+-- Most countries name no region that could ever stand alone: they are left out before anything is counted by account.
+peopled as (
+
+    select distinct country_code
+    from (
+        select
+            country_code,
+            region_code
+        from region_placed
+        where region_code is not null
+        group by 1, 2
+        having count(*) >= {{ floor_conversations() }}
+    ) as regions_of_some_size
+
+),
+
+region_looked_at as (
+
+    select region_placed.*
+    from region_placed
+    inner join peopled
+        on region_placed.country_code = peopled.country_code
+
+),
+
 region_cells as (
 
-    {{ cell_accounts('region_placed', 'country_code', 'region_code') }}
+    {{ cell_accounts('region_looked_at', 'country_code', 'region_code') }}
 
 ),
 
@@ -78,6 +103,7 @@ final as (
         on
             region_cells.parent = alone.parent
             and region_cells.child = alone.child
+    where region_cells.parent in (select shown.parent from alone as shown)
     group by 1, 2, 3
 
 )

@@ -12,8 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from wall_project import FACT_SCHEMA, LABEL_SCHEMA, Built
 
-from economic_index.disclosure.rounding import round_blocks
-
 FACTS = {"fct_conversations", "fct_conversation_labels"}
 
 
@@ -59,14 +57,14 @@ class CompiledWall:
             connection.execute("set timezone = 'UTC'; set preserve_insertion_order = false")
             for node in self.order:
                 if node["language"] == "python":
-                    assert node["name"] == "wall_draws", node["name"]
-                    wanted = connection.execute(
-                        "select * from private.wall.wall_draws_wanted"
-                    ).to_arrow_table()
-                    draws = round_blocks(wanted)  # noqa: F841 (DuckDB reads it by name)
-                    connection.execute(
-                        "create or replace table private.wall.wall_draws as select * from draws"
+                    rows = _python_rows(
+                        self.folder / "project" / node["original_file_path"], node, connection
                     )
+                    connection.register("rows_of_model", rows)
+                    connection.execute(
+                        f"create or replace table {node['relation_name']} as select * from rows_of_model"
+                    )
+                    connection.unregister("rows_of_model")
                     continue
                 kind = "view" if node["config"]["materialized"] == "view" else "table"
                 connection.execute(
@@ -75,3 +73,37 @@ class CompiledWall:
         return Built(
             folder / "private.duckdb", folder / "release.duckdb", self.built.seeds, self.built.taxonomy
         )
+
+
+class _Dbt:
+    """What a Python model of ours asks of dbt: relations, its own settings."""
+
+    def __init__(self, node: dict[str, Any], connection: duckdb.DuckDBPyConnection) -> None:
+        self._names = {uid.rsplit(".", 1)[1] for uid in node["depends_on"]["nodes"]}
+        self._connection, self._meta = connection, node["config"].get("meta", {})
+        self.config = self
+
+    def ref(self, name: str) -> duckdb.DuckDBPyRelation:
+        """A relation, by the schema it stands in."""
+        assert name in self._names
+        row = self._connection.execute(
+            "select schema_name from duckdb_tables() where table_name = ? union all "
+            "select schema_name from duckdb_views() where view_name = ? and not internal",
+            [name, name],
+        ).fetchone()
+        assert row is not None, name
+        return self._connection.sql(f'select * from "{row[0]}"."{name}"')
+
+    def __call__(self, **settings: Any) -> None:
+        """``dbt.config(...)``."""
+
+    def meta_get(self, name: str) -> Any:
+        """``dbt.config.meta_get``."""
+        return self._meta.get(name)
+
+
+def _python_rows(path: Path, node: dict[str, Any], connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    namespace: dict[str, Any] = {}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), namespace)
+    rows = namespace["model"](_Dbt(node, connection), connection)
+    return rows if isinstance(rows, pa.Table) else rows.to_arrow_table()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -430,7 +431,7 @@ def ask_pytest(engine: Engine, mutation: Mutation) -> list[str]:
             "no:cacheprovider",
             "-o",
             "addopts=",
-            *mutation.run.split(),
+            *shlex.split(mutation.run),
         ],
         cwd=engine.whole,
         env={**engine.environment, "PYTHONPATH": str(engine.package)},

@@ -13,7 +13,7 @@ from wall_project import FACT_SCHEMA, LABEL_SCHEMA, task_table
 COUNTRIES = ("US", "IN", "NA", "DE", "FR", "BR", "JP", "ZZ", "GB", "KE")
 MODELS = ("other", "small", "large")
 # The smaller ones of these are above 15 conversations and below 100.
-REGIONS = {"US": ("US-CA",) * 12 + ("US-NY",) * 6 + ("US-WY", None), "IN": ("IN-KA",) * 4 + ("IN-AP", None)}
+REGIONS = {"US": ("US-CA",) * 40 + ("US-NY",) * 24 + ("US-WY", None), "IN": ("IN-KA",) * 4 + ("IN-AP", None)}
 N_WORLDS = 36
 # Chosen by all but a handful of conversations: its complement is a few people.
 ALMOST_ALWAYS = "speaking"
@@ -58,11 +58,14 @@ def lonely_occupation() -> list[int]:
 
 
 def _planted() -> list[dict[str, object]]:
-    """An occupation whose only withheld tasks are two small ones, which together would pass the rule."""
+    """An occupation whose only withheld tasks are two small ones, which together would pass the rule.
+
+    Its published patterns have as many accounts as an account band begins with.
+    """
     *shown, first, second = lonely_occupation()
     rows: list[dict[str, object]] = []
     for task in shown:
-        for pattern, n in (("directive", 40), ("learning", 30)):
+        for pattern, n in (("directive", 50), ("learning", 25)):
             rows += [
                 {"task_id": task, "collaboration_pattern": pattern, "account_key": f"p{i}"} for i in range(n)
             ]

@@ -229,7 +229,9 @@ def test_the_scanners_see_through_compression(tmp_path: Path) -> None:
     for path in compressed(tmp_path / "files", token):
         assert holders(path, [token]) == {token}, path.name
         assert scan_files(path, canaries=listed), path.name
-        assert token.encode() not in path.read_bytes(), f"{path.name}: a raw scan would do, this test says nothing"
+        assert token.encode() not in path.read_bytes(), (
+            f"{path.name}: a raw scan would do, this test says nothing"
+        )
 
 
 @pytest.mark.parametrize("kind", ["csv", "name", "parquet metadata", "comment", "column name"])

@@ -40,10 +40,15 @@ def wall(data: tuple[pa.Table, pa.Table], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(autouse=True)
-def one_key(wall: CompiledWall, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rounding key of the first build, and an audit without joint bounds: here the ledger is what matters."""
-    key = wall.built.private.parent / "keys" / "rounding.key"
-    monkeypatch.setenv("ECONOMIC_INDEX_ROUNDING_KEY_FILE", str(key))
+def one_warehouse(wall: CompiledWall, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The keys of the first build, records and releases of this test, and an audit without joint bounds: here the
+    ledger is what matters.
+    """
+    warehouse = tmp_path / "warehouse"
+    warehouse.mkdir(mode=0o700)
+    shutil.copytree(wall.built.private.parent / "keys", warehouse / "keys")
+    monkeypatch.setenv("ECONOMIC_INDEX_WAREHOUSE", str(warehouse))
+    monkeypatch.setenv("ECONOMIC_INDEX_RELEASES", str(tmp_path / "releases"))
     monkeypatch.setattr(module, "audit", partial(module.audit, attacks=("tables",)))
 
 
@@ -94,20 +99,23 @@ def test_the_same_facts_again_are_the_same_release(
 
 @pytest.mark.slow
 def test_after_any_erasure_the_release_is_the_same_or_refused(
-    data: tuple[pa.Table, pa.Table], wall: CompiledWall, tmp_path: Path
+    data: tuple[pa.Table, pa.Table], wall: CompiledWall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Every other rebuild knows the records that the first publication kept, so its verdicts on the change are there."""
     into = tmp_path / "releases"
     first = released(wall.run(*data, tmp_path / "first"), into)
     before = cells(tables_of(first.folder / "release.duckdb"))
     published = sorted(path.name for path in into.iterdir())
+    shutil.copytree(into, tmp_path / "kept", symlinks=True)
     accounts = chosen(data[0])
     outcomes: Counter[str] = Counter()
-    n_changed = 0
+    n_changed = n_judged = 0
     for number, account in enumerate(accounts):
         folder = tmp_path / f"erased-{number}"
+        monkeypatch.setenv("ECONOMIC_INDEX_RELEASES", str(into if number % 2 else tmp_path / "none"))
         rebuilt = wall.run(*without(data, account), folder)
-        after = cells(tables_of(rebuilt.candidate))
-        n_changed += after != before
+        n_changed += cells(tables_of(rebuilt.candidate)) != before
+        n_judged += n_verdicts(rebuilt) > 0
         for corrects in (None, first.release_id):
             try:
                 done = released(rebuilt, into, corrects=corrects)
@@ -118,11 +126,29 @@ def test_after_any_erasure_the_release_is_the_same_or_refused(
                 # Only what is published already may be published: not one leaf may differ.
                 outcomes["same"] += 1
                 assert cells(tables_of(done.folder / "release.duckdb")) == before
+                _remove(into)
+                shutil.copytree(tmp_path / "kept", into, symlinks=True)
         shutil.rmtree(folder)
     assert len(accounts) == N_ERASED and sum(outcomes.values()) == 2 * N_ERASED
-    assert outcomes["refused"] >= 2 * N_ERASED - 4
-    # The erasures do show in the rebuilt tables: there was something to refuse.
-    assert n_changed > N_ERASED * 0.8
+    # One conversation less can leave every rounded value as it was: then there is nothing to refuse.
+    assert outcomes["refused"] >= N_ERASED + 10
+    # The erasures do show in the rebuilt tables, and where records are kept they are judged: there was something to refuse.
+    assert n_changed > N_ERASED * 0.5
+    assert n_judged >= N_ERASED // 2 - 2
+
+
+def _remove(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def n_verdicts(built: Built) -> int:
+    """How many cells the private side has a verdict on."""
+    with duckdb.connect(str(built.private), read_only=True) as connection:
+        row = connection.execute(f"select count(*) from {VERDICT_TABLE}").fetchone()
+    return int(row[0]) if row else 0
 
 
 @pytest.mark.parametrize("is_safe", [False, True])

@@ -91,7 +91,7 @@ def told_by_draw(talks: Iterable[Talk], tasks: Iterable[int]) -> dict[str, Told]
 
     A tenth is screened out, a twentieth finds no task; tasks are drawn with a skew, so that some are published.
     """
-    numbers = sorted(tasks)
+    numbers = sorted(tasks, key=lambda number: sha256(f"order {number}".encode()).digest())
     told = {}
     for talk in talks:
         name = fingerprint(talk.first_message)

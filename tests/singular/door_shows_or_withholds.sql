@@ -3,7 +3,7 @@
 {% set doors = [
     'wall_public_tasks', 'wall_public_task_patterns', 'wall_public_task_models', 'wall_public_task_thinking',
     'wall_public_residuals', 'wall_public_rests', 'wall_public_facets', 'wall_public_composition', 'wall_public_outcomes',
-    'wall_public_geographies', 'wall_public_geography_patterns', 'wall_public_category_accounts',
+    'wall_public_geographies', 'wall_public_geography_patterns', 'wall_public_regions', 'wall_public_category_accounts',
 ] %}
 with doors as (
     {% for door in doors %}

@@ -75,6 +75,13 @@ with families as (
     where collaboration_pattern <> 'not_attributed'
     union all
     select
+        'regions' as family,
+        status,
+        n_conversations
+    from {{ ref('wall_public_regions') }}
+    where region_code <> 'other'
+    union all
+    select
         'outcomes' as family,
         status,
         n_conversations

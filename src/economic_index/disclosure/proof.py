@@ -127,7 +127,8 @@ def prove(
             release.tables[name] = _empty(name)
     report = audit(release, folders, on_step=say)
     proof = Proof(report)
-    proof.families = dict(report.figures.get("linkage", {}).get("families", {}))
+    linkage = report.figures.get("linkage", {})
+    proof.families = {**linkage.get("families", {}), **linkage.get("cube", {}).get("families", {})}
     proof.attacked = {name: sum(f.get(name, 0) for f in proof.families.values()) for name in COUNTS}
     if not proof.families and report.is_clean:
         raise UserError("The joint bounds of the release could not be worked out; run economic-index audit.")
@@ -235,6 +236,8 @@ def describe(proof: Proof) -> str:
         f"{f['n_proven_present']:,} | |"
         for family, f in proof.naive.items()
     ]
+    if not proof.report.figures.get("linkage", {}).get("cube", {}).get("is_complete", True):
+        lines.append("Bounds over country, SOC group and pattern were not finished in the time they have.")
     if proof.mass:
         lines += [
             "",

@@ -1,6 +1,6 @@
 """Strategy ``dwa``: the compact call, then a detailed work activity of O*NET, then a task of that activity.
 
-After the classifier of later reports (notes/peers.md 2.3): the whole list of activities is a prefix that the
+After the classifier of later reports: the whole list of activities is a prefix that the
 prompt cache keeps, in one of a few fixed orders. A task that hangs on no activity stays reachable: the
 nearest of them are among the options of the last call, and who finds no activity gets the candidates of
 ``CompactShortlist``.

@@ -42,7 +42,7 @@ __all__ = [
 
 OnStep = Callable[[str], None]
 # What ``audit_depth`` stands for.
-DEPTHS = {"full": ("tables", "linkage"), "tables": ("tables",)}
+DEPTHS = {"full": ("tables", "linkage", "cube"), "bounds": ("tables", "linkage"), "tables": ("tables",)}
 
 
 @dataclass
@@ -90,7 +90,7 @@ def audit(
     release: Release,
     folders: ReferenceFolders | None = None,
     *,
-    attacks: Sequence[str] = ("tables", "linkage"),
+    attacks: Sequence[str] = DEPTHS["full"],
     on_step: OnStep | None = None,
 ) -> AuditReport:
     """Attack a release.
@@ -98,7 +98,8 @@ def audit(
     Args:
         release: its tables.
         folders: public seeds; those of the project by default.
-        attacks: ``tables`` (structure, floors, vocabularies, equations) and ``linkage`` (joint bounds).
+        attacks: ``tables`` (structure, floors, vocabularies, equations), ``linkage`` (joint bounds) and ``cube`` (joint
+            bounds of the tables by country, once more over country, SOC group and pattern).
         on_step: called with the name of each step.
 
     Raises:
@@ -126,7 +127,7 @@ def audit(
             from economic_index.disclosure.audit.linkage import check_linkage, worlds_table
 
             load_release(connection, release)
-            figures["linkage"] = check_linkage(connection, found, on_step=say)
+            figures["linkage"] = check_linkage(connection, found, on_step=say, is_cubed="cube" in attacks)
             worlds = worlds_table(figures["linkage"].pop("worlds", []))
     finally:
         connection.close()
@@ -194,20 +195,20 @@ def audit_connection(
     database: str = "release",
     folders: ReferenceFolders | None = None,
     *,
-    depth: str = "full",
+    depth: str = "bounds",
 ) -> pa.Table:
     """Findings about the candidate release attached to ``connection``: what the dbt model ``audit_findings`` returns.
 
     Args:
         connection: with the release attached as ``database``.
         folders: public seeds; those of the project by default.
-        depth: ``full``, or ``tables`` to leave the joint bounds to ``economic-index audit`` and ``publish``.
+        depth: ``tables``, ``bounds`` or ``full``; ``economic-index audit`` and ``publish`` always do all.
 
     Returns:
         ``FINDINGS_SCHEMA`` behind a column ``finding`` that numbers the rows.
 
     Raises:
-        UserError: the depth is neither of the two, or reference files are missing.
+        UserError: the depth is none of the three, or reference files are missing.
     """
     if depth not in DEPTHS:
         raise UserError(f"The variable audit_depth is none of {', '.join(DEPTHS)}; choose one of them.")

@@ -409,7 +409,10 @@ def equations() -> list[Equation]:
             "usage_by_unit",
             "the correlations are those of the released shares",
             """
-            select 'pearson', round(corr(share_of_conversations, share_of_accounts), 6),
+            select 'pearson',
+                case when min(share_of_conversations) < max(share_of_conversations)
+                    and min(share_of_accounts) < max(share_of_accounts)
+                then round(corr(share_of_conversations, share_of_accounts), 6) end,
             max(correlation_pearson)
             from usage_by_unit where share_of_accounts is not null""",
         ),

@@ -89,6 +89,7 @@ _LITERALS = {
         "outcomes",
         "geography_categories",
         "geography_patterns",
+        "regions",
     },
     "manifest_items": {
         "project_version",
