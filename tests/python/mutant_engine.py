@@ -49,7 +49,7 @@ class Mutation:
         by: how the guards are asked: ``dbt``, ``rule`` (dbt, then the documented rule), ``audit`` (dbt run, then the tables
             of the release), ``bounds`` (the same with joint bounds), ``sql`` (compiled SQL of the marts), ``publication``
             (a drill of publish and ledger) or ``pytest`` (files of tests named in ``run``).
-        is_slow: left out of ``make test`` unless ECONOMIC_INDEX_MUTATIONS is ``all``.
+        is_slow: left out of ``make test`` unless ECONOMIC_INDEX_PROOFS is ``all``.
     """
 
     name: str

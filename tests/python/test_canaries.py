@@ -26,7 +26,7 @@ from whole_build import Build, light_project
 from economic_index.disclosure.audit.scan import scan_files
 from economic_index.sample.synthetic import canary_tokens
 
-N_CONVERSATIONS = 1_800
+N_CONVERSATIONS = 1_400
 PLACES = (
     "conversation_id", "account_id", "organization_id", "model", "product", "language", "country_code", "region_code",
     "user text", "assistant text", "role", "started_at", "unreadable line", "repeated id", "wrong type", "extra column",
@@ -84,7 +84,9 @@ def files_below(folders: Iterable[Path]) -> list[Path]:
 def conversations() -> list[dict[str, Any]]:
     table = pq.read_table(REPO / "sample" / "conversations.parquet").slice(0, N_CONVERSATIONS)
     rows: list[dict[str, Any]] = table.to_pylist()
-    for row in rows:
+    for number, row in enumerate(rows):
+        # Countries of one size: so few conversations leave little to hide in, and one large country would be all of it.
+        row["country_code"] = ("US", "DE", "FR", "BR")[number % 4]
         row["started_at"] = row["started_at"].isoformat() if row.get("started_at") else None
     return rows
 
@@ -156,7 +158,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
     canonical = build.warehouse / "conversations.parquet"
     say("import", "import", str(source), "--format", "canonical", "--output", str(canonical))
     build.environment = {"ECONOMIC_INDEX_CONVERSATIONS": str(canonical)}
-    found.printed["dbt build"] = build.must("build")
+    found.printed["dbt build"] = build.must("build", "--exclude", "resource_type:unit_test")
     found.printed["dbt docs"] = build.must("docs", "generate")
     say("audit", "audit", "--canaries", str(listed))
     say("publish", "publish", "--canaries", str(listed))

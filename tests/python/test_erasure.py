@@ -1,11 +1,12 @@
 """A person leaves and the window is built again: what is published is what was published before, or nothing is.
 
-Fifty accounts, one at a time, on the wall's own SQL; with and without ``--corrects``, with and without verdicts of the
-private side on the change.
+One account at a time, on the wall's own SQL; with and without ``--corrects``, with and without verdicts of the private side
+on the change. ``ECONOMIC_INDEX_PROOFS=all`` takes fifty accounts out, else there are twelve.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from functools import partial
@@ -26,7 +27,7 @@ from economic_index.release.files import csv_bytes
 from economic_index.release.ledger import VERDICT_TABLE, cells
 from economic_index.release.publish import Published, publish
 
-N_ERASED = 50
+N_ERASED = 50 if os.environ.get("ECONOMIC_INDEX_PROOFS") == "all" else 12
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +58,9 @@ def chosen(facts: pa.Table) -> list[str]:
     sizes = Counter(facts["account_key"].drop_null().to_pylist())
     order = sorted(sizes, key=lambda account: (sizes[account], account))
     between = order[len(order) // 3 :: len(order) // 40]
-    accounts = [*order[:15], *order[-20:], *between]
-    return list(dict.fromkeys(accounts))[:N_ERASED]
+    # In turns, so that few accounts are of every kind as well.
+    kinds = zip(order[:20], reversed(order[-20:]), between, strict=False)
+    return list(dict.fromkeys(account for kind in kinds for account in kind))[:N_ERASED]
 
 
 def without(data: tuple[pa.Table, pa.Table], account: str) -> tuple[pa.Table, pa.Table]:
@@ -131,7 +133,7 @@ def test_after_any_erasure_the_release_is_the_same_or_refused(
         shutil.rmtree(folder)
     assert len(accounts) == N_ERASED and sum(outcomes.values()) == 2 * N_ERASED
     # One conversation less can leave every rounded value as it was: then there is nothing to refuse.
-    assert outcomes["refused"] >= N_ERASED + 10
+    assert outcomes["refused"] > 1.2 * N_ERASED
     # The erasures do show in the rebuilt tables, and where records are kept they are judged: there was something to refuse.
     assert n_changed > N_ERASED * 0.5
     assert n_judged >= N_ERASED // 2 - 2
@@ -158,7 +160,7 @@ def test_a_verdict_decides_about_a_correction(
     """The verdict table as docs/publishing.md has it, filled in by hand: one cell that is not safe refuses all."""
     into = tmp_path / "releases"
     first = released(wall.run(*data, tmp_path / "first"), into)
-    account = chosen(data[0])[20]
+    account = chosen(data[0])[1]
     rebuilt = wall.run(*without(data, account), tmp_path / "erased")
     before, after = cells(tables_of(first.folder / "release.duckdb")), cells(tables_of(rebuilt.candidate))
     changed = [cell for cell in before if before[cell] != after.get(cell)]

@@ -1,6 +1,6 @@
 """The wall broken in every known way: each mutation is stopped by a guard that the catalogue names, none survives.
 
-``python tests/python/mutation_suite.py`` prints the table. Mutations marked slow run with ``ECONOMIC_INDEX_MUTATIONS=all``.
+``python tests/python/mutation_suite.py`` prints the table. Mutations marked slow run with ``ECONOMIC_INDEX_PROOFS=all``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mutant_engine import Edit, Mutation, Outcome, apply
 from mutants import MUTATIONS
 from wall_project import REPO
 
-IS_COMPLETE = os.environ.get("ECONOMIC_INDEX_MUTATIONS", "") == "all"
+IS_COMPLETE = os.environ.get("ECONOMIC_INDEX_PROOFS", "") == "all"
 CHOSEN = [mutation for mutation in MUTATIONS if IS_COMPLETE or not mutation.is_slow]
 
 

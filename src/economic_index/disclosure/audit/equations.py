@@ -603,11 +603,24 @@ def _shares() -> list[Equation]:
 REST_OF_GROUP = """
     select m.soc_major_code || '|' || m.collaboration_pattern as cell, m.soc_major_code,
     m.collaboration_pattern,
-        round(m.n_conversations - coalesce(case when m.collaboration_pattern <> 'not_attributed' then a.n
-        end, 0), 6) as n
+        -- What is not attributed is a rest of the group or, where none is published, the sum over its tasks. With a
+        -- part of a task that several groups hold, and no other rest, it can only be the sum: nothing is left then.
+        round(case
+            when m.collaboration_pattern <> 'not_attributed' then m.n_conversations - coalesce(a.n, 0)
+            when
+                a.n_shared > 0
+                and abs(m.n_conversations - a.n) < 1e-6
+                and not max(
+                    m.collaboration_pattern <> 'not_attributed'
+                    and abs(m.n_conversations - coalesce(a.n, 0)) > 1e-6
+                ) over (partition by m.soc_major_code)
+                then 0
+            else m.n_conversations
+        end, 6) as n
     from category_collaboration_usage as m
     left join (
-        select w.soc_major_code, t.collaboration_pattern, sum(t.n_conversations * w.weight) as n
+        select w.soc_major_code, t.collaboration_pattern, sum(t.n_conversations * w.weight) as n,
+            sum(case when w.weight < 1 then t.n_conversations * w.weight else 0 end) as n_shared
         from (
             select soc_major_code, task_id, count(*) / max(n_holders) as weight from ref_holders group by 1, 2
         ) as w
