@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 from released import reference_of, small_release, tampered
@@ -315,3 +316,45 @@ def test_the_catalogue_has_a_key_and_a_vocabulary_for_every_text() -> None:
     for name, mart in MARTS.items():
         assert mart.key and set(mart.key) <= mart.columns, name
         assert set(mart.texts) <= mart.columns and all(mart.texts.values()), name
+
+
+def test_units_without_tasks_are_not_applicable_and_no_others(tmp_path: Path) -> None:
+    """The official taxonomy has occupations with a wage and no task; the sample has none, so one is made."""
+    candidate = small_release().candidate
+    with duckdb.connect(str(candidate), read_only=True) as connection:
+        found = connection.execute(
+            "select w.onet_soc_code from marts.wage_usage as w inner join marts.occupation_usage as o "
+            "using (onet_soc_code) where o.status = 'withheld' and w.status = 'withheld' order by 1"
+        ).fetchall()
+    code = found[0][0]
+    wage = f"update wage_usage set status = 'not_applicable' where onet_soc_code = '{code}'"
+    occupation = (
+        f"update occupation_usage set status = 'not_applicable', n_tasks = 0 where onet_soc_code = '{code}'"
+    )
+
+    def floors(name: str, *statements: str) -> list[str]:
+        path = tampered(small_release(), tmp_path / f"{name}.duckdb", *statements)
+        report = audit_path(path, reference_of(small_release()), attacks=("tables",))
+        return [finding.family for finding in report.findings if finding.check_name == "floors"]
+
+    assert floors("told", wage) == ["wage_usage"], "it has tasks, so this says that they are unused"
+    assert floors("empty", wage, occupation) == []
+
+
+def test_another_taxonomy_makes_every_unit_of_tasks_not_applicable(tmp_path: Path) -> None:
+    columns = "release_id, previous_release_id, family, unit, label, base, status"
+    task = (
+        "select any_value(release_id), '0123456789abcdef', 'task', {}, any_value(task), 'published_tasks', '{}' "
+        "from task_usage"
+    )
+
+    def floors(name: str, *statuses: str) -> list[str]:
+        rows = " union all ".join(task.format(unit, status) for unit, status in enumerate(statuses))
+        path = tampered(
+            small_release(), tmp_path / f"{name}.duckdb", f"insert into release_change ({columns}) {rows}"
+        )
+        report = audit_path(path, reference_of(small_release()), attacks=("tables",))
+        return [finding.family for finding in report.findings if finding.check_name == "floors"]
+
+    assert floors("other", "not_applicable", "not_applicable") == []
+    assert floors("told", "not_applicable", "withheld") == ["release_change"]

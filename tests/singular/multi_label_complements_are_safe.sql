@@ -31,22 +31,49 @@ shown as (
 
 ),
 
+everyone as (
+
+    select
+        person,
+        count(*) as n
+    from conversations
+    group by person
+
+),
+
+chosen as (
+
+    select
+        labels.facet,
+        labels.option_id,
+        conversations.person,
+        count(distinct conversations.input_row) as n
+    from conversations
+    inner join {{ ref('fct_conversation_labels') }} as labels
+        on conversations.input_row = labels.input_row
+    inner join shown
+        on
+            labels.facet = shown.facet
+            and labels.option_id = shown.option_id
+    group by 1, 2, 3
+
+),
+
 complement as (
 
     select
         shown.facet,
         shown.option_id,
-        conversations.person,
-        count(*) as n
+        everyone.person,
+        everyone.n - coalesce(chosen.n, 0) as n
     from shown
-    cross join conversations
-    left join {{ ref('fct_conversation_labels') }} as labels
+    cross join everyone
+    left join chosen
         on
-            conversations.input_row = labels.input_row
-            and shown.facet = labels.facet
-            and shown.option_id = labels.option_id
-    where labels.input_row is null
-    group by 1, 2, 3
+            shown.facet = chosen.facet
+            and shown.option_id = chosen.option_id
+            and everyone.person = chosen.person
+    where everyone.n > coalesce(chosen.n, 0)
 
 ),
 

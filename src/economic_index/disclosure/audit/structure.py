@@ -284,13 +284,51 @@ def check_floors(release: Release, found: Collector) -> None:
             if name == "suppression_summary":
                 _check_summary(table, found)
             continue
+        empty = without_tasks(release) | other_taxonomy(name, table)
         for position, row in enumerate(table.to_pylist()):
-            fault = _fault(row, mart)
+            fault = _fault(row, mart, empty)
             if fault:
                 found.add("floors", "A5", name, f"row {position + 1}", fault)
 
 
-def _fault(row: dict[str, Any], mart: Mart) -> str | None:
+def without_tasks(release: Release) -> frozenset[tuple[str, str]]:
+    """(column, code) of occupations and groups that no task of the taxonomy belongs to, by the release itself."""
+    found: set[tuple[str, str]] = set()
+    for name, column in (
+        ("occupation_usage", "onet_soc_code"),
+        ("occupation_category_usage", "soc_major_code"),
+    ):
+        table = release.tables.get(name)
+        if table is not None and {column, "n_tasks"} <= set(table.column_names):
+            pairs = zip(table[column].to_pylist(), table["n_tasks"].to_pylist(), strict=True)
+            found |= {(column, str(code)) for code, n_tasks in pairs if n_tasks == 0}
+    return frozenset(found)
+
+
+def other_taxonomy(name: str, table: pa.Table) -> frozenset[tuple[str, str]]:
+    """(family, unit) of ``release_change`` where the earlier release stands on another taxonomy: all units or none."""
+    if name != "release_change":
+        return frozenset()
+    rows = [row for row in table.to_pylist() if row["family"] != "collaboration_pattern"]
+    if any(row["status"] != "not_applicable" for row in rows):
+        return frozenset()
+    return frozenset((str(row["family"]), str(row["unit"])) for row in rows)
+
+
+def _is_without_tasks(row: dict[str, Any], empty: frozenset[tuple[str, str]]) -> bool:
+    if row.get("n_tasks") == 0:
+        return True
+    codes = {(column, str(row[column])) for column in ("onet_soc_code", "soc_major_code") if column in row}
+    if "family" in row and "unit" in row:
+        column = {"occupation": "onet_soc_code", "soc_major_group": "soc_major_code"}.get(
+            str(row["family"]), ""
+        )
+        codes = {(column, str(row["unit"])), (str(row["family"]), str(row["unit"]))}
+    # A group without tasks has only occupations without tasks: the narrower code decides where both are there.
+    return bool(codes & empty)
+
+
+def _fault(row: dict[str, Any], mart: Mart, empty: frozenset[tuple[str, str]]) -> str | None:
     status = row["status"]
     if "n_conversations" not in mart.columns:
         return _fault_without_counts(row, mart)
@@ -301,7 +339,7 @@ def _fault(row: dict[str, Any], mart: Mart) -> str | None:
         return "A residual below 15 conversations is shown."
     if status not in STATUSES:
         return "The status is none of published, withheld, not_applicable."
-    if status == "not_applicable" and row.get("n_tasks") != 0:
+    if status == "not_applicable" and not _is_without_tasks(row, empty):
         return "The row is not_applicable, which only units without a single task are: it tells unused from withheld."
     if status != "published":
         shown = [column for column in mart.values if row[column] is not None]
