@@ -42,8 +42,9 @@ def audit_command(
         typer.Option(help="Folder of earlier releases; ECONOMIC_INDEX_RELEASES or releases/ by default."),
     ] = None,
 ) -> None:
-    """Attack a release with nothing but what is released and public reference data. Exit code 1 on any "
-    "leak."""
+    """Attack a release with nothing but what is released and public reference data. Exit code 1 on any
+    leak.
+    """
     from economic_index.paths import candidate_database, private_database
     from economic_index.paths import releases as default_releases
 
@@ -111,15 +112,14 @@ def describe(report: AuditReport) -> str:
     for family, figures in report.figures.get("linkage", {}).get("families", {}).items():
         lines.append(
             f"  {family}: {figures['n_withheld']:,} withheld cells, {figures['n_exact']} exact, "
-            f"{figures['n_narrow']} narrower "
-            f"than 10, {figures['n_proven_present']} proven present, narrowest interval "
-            f"{figures['narrowest']}"
+            f"{figures['n_narrow']} narrower than 10, {figures['n_proven_present']} proven present, "
+            f"narrowest interval {figures['narrowest']}"
         )
     for family, figures in report.figures.get("naive_suppression", {}).items():
         lines.append(
             f"  naive suppression, {family}: {figures['n_withheld']:,} withheld cells, "
-            f"{figures['n_exact']:,} exact, "
-            f"{figures['n_narrow']:,} narrower than 10, {figures['n_proven_present']:,} proven present"
+            f"{figures['n_exact']:,} exact, {figures['n_narrow']:,} narrower than 10, "
+            f"{figures['n_proven_present']:,} proven present"
         )
     return "\n".join(lines)
 

@@ -178,8 +178,8 @@ def _print(lines: list[Estimate], hierarchy: list[Estimate], models: dict[str, s
     total = lines[0].conversations if lines else 0
     used = ", ".join(f"{stage}: {name}" for stage, name in models.items())
     console.print(
-        f"About {total:,} conversations, models {used}. Tokens are estimated on the high side; "
-        "batches may read fewer from the cache. Answers that the ledger holds already cost nothing."
+        f"About {total:,} conversations, models {used}. Tokens are estimated on the high side; batches may "
+        "read fewer from the cache. Answers that the ledger holds already cost nothing."
     )
     whether = (
         "comes on top once"

@@ -33,8 +33,9 @@ def publish_command(
         Path | None, typer.Option(help="Text file of planted tokens, one a line, that must be in no file.")
     ] = None,
 ) -> None:
-    """Audit the candidate release and publish it: fresh DuckDB file, Parquet, CSV, manifest. All or "
-    "nothing."""
+    """Audit the candidate release and publish it: fresh DuckDB file, Parquet, CSV, manifest. All or
+    nothing.
+    """
     from economic_index.commands.audit import steps
     from economic_index.release.publish import publish
 

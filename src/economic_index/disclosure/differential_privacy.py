@@ -89,8 +89,8 @@ def _opendp() -> tuple[Any, str]:
         import opendp.prelude as dp
     except ImportError as error:
         raise UserError(
-            "The differential-privacy mode needs the package opendp, which is not installed; "
-            "run pip install 'economic-index[dp]'."
+            "The differential-privacy mode needs the package opendp, which is not installed; run pip "
+            "install 'economic-index[dp]'."
         ) from error
     return dp, version("opendp")
 

@@ -15,13 +15,13 @@ import duckdb
 _FAMILIES = {
     "task x pattern": (
         "select parent || '|' || child as cell, account, n from wall.wall_pattern_cells where child is not null",
-        "select task_id || '|' || collaboration_pattern as cell from wall.wall_spine "
-        "where block = 'task|' || task_id || '|' || collaboration_pattern",
+        "select task_id || '|' || collaboration_pattern as cell from wall.wall_spine where block = "
+        "'task|' || task_id || '|' || collaboration_pattern",
     ),
     **{
         f"country x {name}": (
-            f"select row_key || '|' || column_key as cell, account, n from wall.wall_geography_cells "
-            f"where table_name = '{name}'",
+            "select row_key || '|' || column_key as cell, account, n from wall.wall_geography_cells where "
+            f"table_name = '{name}'",
             f"select row_key || '|' || column_key as cell from wall.wall_geography_{name}_closure where is_own",
         )
         for name in ("category", "pattern")

@@ -230,7 +230,8 @@ def describe(proof: Proof) -> str:
         "| attacked | withheld cells | exact | within less than 10 | proven present | narrowest interval |",
         "|---|---|---|---|---|---|",
         *(
-            f"| {family} | {f['n_withheld']:,} | {f['n_exact']} | {f['n_narrow']} | {f['n_proven_present']} | "
+            f"| {family} | {f['n_withheld']:,} | {f['n_exact']} | {f['n_narrow']} | "
+            f"{f['n_proven_present']} | "
             f"{'-' if f['narrowest'] is None else format(f['narrowest'], ',.0f')} |"
             for family, f in sorted(proof.families.items())
         ),
@@ -238,8 +239,8 @@ def describe(proof: Proof) -> str:
         f"{total['n_proven_present']} | |",
     ]
     lines += [
-        f"| naive 15/5 of the same data, {family} | {f['n_withheld']:,} | {f['n_exact']:,} | {f['n_narrow']:,} | "
-        f"{f['n_proven_present']:,} | |"
+        f"| naive 15/5 of the same data, {family} | {f['n_withheld']:,} | {f['n_exact']:,} | "
+        f"{f['n_narrow']:,} | {f['n_proven_present']:,} | |"
         for family, f in proof.naive.items()
     ]
     if not proof.report.figures.get("linkage", {}).get("cube", {}).get("is_complete", True):
@@ -250,8 +251,8 @@ def describe(proof: Proof) -> str:
             "| labelled mass shown | cells shown | thresholds alone | primary rule alone | wall | lost, points |",
             "|---|---|---|---|---|---|",
             *(
-                f"| {row.table} | {row.n_shown:,} of {row.n_cells:,} | {row.thresholds:.2f} % | {row.primary:.2f} % | "
-                f"{row.wall:.2f} % | {row.lost:.2f} |"
+                f"| {row.table} | {row.n_shown:,} of {row.n_cells:,} | {row.thresholds:.2f} % | "
+                f"{row.primary:.2f} % | {row.wall:.2f} % | {row.lost:.2f} |"
                 for row in proof.mass
             ),
         ]

@@ -66,8 +66,8 @@ def earlier_folder(reference: object) -> Path | None:
     if folder.is_symlink() or name == "latest":
         # `latest` would come to mean the release in the making as soon as that is published.
         raise UserError(
-            f"vars.previous_release is {name!r}, which names another release after every publication; "
-            "give the id of a release."
+            f"vars.previous_release is {name!r}, which names another release after every publication; give "
+            "the id of a release."
         )
     if not (folder / "release.duckdb").is_file():
         raise UserError(
@@ -135,6 +135,6 @@ def _facts(folder: Path) -> dict[str, Any]:
         }
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
-            f"The manifest in {folder} cannot be read, so the release cannot be compared with; "
-            "check the folder with `economic-index audit --ledger`."
+            f"The manifest in {folder} cannot be read, so the release cannot be compared with; check the "
+            "folder with `economic-index audit --ledger`."
         ) from None

@@ -23,8 +23,8 @@ def canonical(table: pa.Table, key: tuple[str, ...]) -> pa.Table:
 
 
 def csv_bytes(table: pa.Table) -> bytes:
-    """RFC 4180 with a header: CRLF, UTF-8, null is empty and an empty text is ``""``, floats in their "
-    "shortest form."""
+    """RFC 4180 with a header: CRLF, UTF-8, null is empty and an empty text is ``""``, floats in their
+    shortest form."""
     out = io.StringIO(newline="")
     out.write(",".join(_quoted(name) for name in table.column_names) + "\r\n")
     for row in zip(*(column.to_pylist() for column in table.columns), strict=True):

@@ -153,7 +153,7 @@ def read_ledger(folder: Path) -> list[LedgerRow]:
         except (ValueError, TypeError) as error:
             raise RefusedError(
                 f"Line {number} of {path} is not a ledger row; restore the ledger from its backup, nothing "
-                f"is published on a broken chain."
+                "is published on a broken chain."
             ) from error
     return rows
 
@@ -165,7 +165,7 @@ def chain_faults(rows: Iterable[LedgerRow]) -> list[str]:
         if row.sequence != number:
             faults.append(
                 f"Ledger row {number} carries the sequence number {row.sequence}; a row was taken out or "
-                f"put in."
+                "put in."
             )
         if row.previous_hash != previous:
             faults.append(
@@ -253,9 +253,8 @@ def refuse_window(rows: list[LedgerRow], release_id: str, window: Window, correc
         if window.overlaps(Window(other.window_start, other.window_end, other.population)):
             raise RefusedError(
                 f"The window was published as release {other.release_id} (a window is published once, and "
-                f"windows do not "
-                "overlap); name that release with --corrects, choose another window, or another releases "
-                "folder for trials."
+                "windows do not overlap); name that release with --corrects, choose another window, or "
+                "another releases folder for trials."
             )
 
 
@@ -308,8 +307,7 @@ def refuse_correction(
         if not verdicts.get((name, key), verdicts.get((name, OTHER_CELLS), False)):
             raise RefusedError(
                 f"The cell {key} of {name} changes by conversations that are not a safe block; the "
-                f"difference of the two "
-                "releases would show them."
+                "difference of the two releases would show them."
             )
     return changed
 
@@ -327,8 +325,8 @@ def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] 
         quoted = str(private).replace("'", "''")
         connection.execute(f"attach '{quoted}' as private_side (read_only)")
         rows = connection.execute(
-            f"select mart, cell, is_added_safe and is_removed_safe from private_side.{VERDICT_TABLE} "
-            "where previous_release_id = ?",
+            f"select mart, cell, is_added_safe and is_removed_safe from private_side.{VERDICT_TABLE} where "
+            "previous_release_id = ?",
             [corrected],
         ).fetchall()
     except duckdb.CatalogException:
@@ -339,8 +337,9 @@ def read_verdicts(private: Path, corrected: str) -> dict[tuple[str, str], bool] 
 
 
 def append(folder: Path, rows: Iterable[Mapping[str, Any]], now: datetime | None = None) -> list[LedgerRow]:
-    """Chain rows (all fields but sequence, published_at and the hashes) to the ledger, in one write, "
-    "flushed to disk."""
+    """Chain rows (all fields but sequence, published_at and the hashes) to the ledger, in one write,
+    flushed to disk.
+    """
     known = read_ledger(folder)
     previous = known[-1].row_hash if known else FIRST
     stamp = (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")

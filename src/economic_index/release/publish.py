@@ -157,9 +157,9 @@ def audit_sentence(report: AuditReport) -> str:
     first = next(finding for finding in report.findings if finding.severity == "leak")
     return (
         f"The audit found {report.n_leaks} leaks, so nothing is published; the first, by the check "
-        f"{first.check_name} "
-        f"({first.attack}) in {first.family}: {first.sentence[0].lower()}{first.sentence[1:].rstrip('.')}; "
-        "economic-index audit lists all of them."
+        f"{first.check_name} ({first.attack}) in {first.family}: "
+        f"{first.sentence[0].lower()}{first.sentence[1:].rstrip('.')}; economic-index audit lists all of "
+        "them."
     )
 
 
@@ -187,14 +187,12 @@ def refuse_candidate(release: Release, allow_test_accounts: bool) -> dict[str, s
     if facts.get("window_status") != "published":
         raise RefusedError(
             "The window is withheld: all of its conversations together are not a safe block (at least 15 "
-            "conversations "
-            "of 5 accounts, none of them dominant); choose a longer window."
+            "conversations of 5 accounts, none of them dominant); choose a longer window."
         )
     if facts.get("is_test_accounts") != "false" and not allow_test_accounts:
         raise RefusedError(
             "The accounts are surrogates, one for each conversation, so no rule about accounts means "
-            "anything; "
-            "use --allow-test-accounts for a trial that nobody else sees."
+            "anything; use --allow-test-accounts for a trial that nobody else sees."
         )
     return facts
 
@@ -227,7 +225,7 @@ def _publish_again(
     if known["content_hash"] != _content_hash({name: csv_bytes(table) for name, table in tables.items()}):
         raise RefusedError(
             f"Release {folder.name} is published with other values; a release is never rewritten, use "
-            f"--corrects."
+            "--corrects."
         )
     if folder.name not in {row.release_id for row in rows}:
         ledger.refuse_window(rows, folder.name, ledger.window_of(facts), corrects)
@@ -380,8 +378,9 @@ def _enter(
 
 
 def point_latest(into: Path, release_id: str) -> None:
-    """Make ``latest`` point at a release, in one step; a text file with its name where links are not "
-    "possible."""
+    """Make ``latest`` point at a release, in one step; a text file with its name where links are not
+    possible.
+    """
     partial = into / f".{LATEST}-{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         partial.unlink()

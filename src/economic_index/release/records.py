@@ -65,8 +65,8 @@ def keep_records(private: Path, release_id: str, folder: Path) -> Path | None:
         quoted = str(private).replace("'", "''")
         connection.execute(f"attach '{quoted}' as private (read_only)")
         connection.execute(
-            "create temp table numbered as select block_id, cast(row_number() over (order by block_id) - 1 as "
-            "integer) as number from private.wall.wall_blocks"
+            "create temp table numbered as select block_id, cast(row_number() over (order by block_id) - "
+            "1 as integer) as number from private.wall.wall_blocks"
         )
         blocks = [
             str(block)

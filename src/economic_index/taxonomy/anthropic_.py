@@ -153,8 +153,8 @@ class AnthropicProposer:
         if stopped:
             reason = next(str(answer.reason) for answer in answers if answer.status == "failed")
             raise UserError(
-                f"The task hierarchy stopped with {stopped:,} of {len(answers):,} questions open ({reason}); "
-                "run again to go on from here, with a higher max_cost if the reason is budget."
+                f"The task hierarchy stopped with {stopped:,} of {len(answers):,} questions open "
+                f"({reason}); run again to go on from here, with a higher max_cost if the reason is budget."
             )
         return answers
 

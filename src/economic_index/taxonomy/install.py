@@ -49,10 +49,9 @@ DEFAULT_WAGE_YEAR = 2023
 CHECKSUMS = "checksums.json"
 RELEASE_COLUMNS = ("taxonomy_release", "soc_vintage", "wage_release", "is_sample", "source")
 ATTRIBUTION = (
-    "This product includes information from the O*NET {release} Database by the U.S. Department of Labor, "
-    "Employment and Training Administration (USDOL/ETA). Used under the CC BY 4.0 license. O*NET is a "
-    "trademark of USDOL/ETA. "
-    "Wages and employment: U.S. Bureau of Labor Statistics, OEWS {wages}."
+    "This product includes information from the O*NET {release} Database by the U.S. Department of "
+    "Labor, Employment and Training Administration (USDOL/ETA). Used under the CC BY 4.0 license. O*NET "
+    "is a trademark of USDOL/ETA. Wages and employment: U.S. Bureau of Labor Statistics, OEWS {wages}."
 )
 _TIMEOUT_SECONDS = 60.0
 _CHUNK = 1 << 20
@@ -132,8 +131,8 @@ def install_release(release: str, sources: Sources, *, on_progress: Progress | N
     if vintage == "2010" and not tables["onet_soc_crosswalk"]:
         if not sources.allow_missing:
             raise UserError(
-                f"O*NET {release} uses SOC codes of 2010, so the crosswalk to 2019 is needed; "
-                "give it with --crosswalk."
+                f"O*NET {release} uses SOC codes of 2010, so the crosswalk to 2019 is needed; give it with "
+                "--crosswalk."
             )
         notes.append("Without the crosswalk, occupations whose code changed have no wage.")
     tables["taxonomy_release"] = [
@@ -214,8 +213,8 @@ def download(url: str, path: Path, *, expected: str | None, on_progress: Progres
         digest, size = _fetch(url, partial, say)
         if expected is not None and digest != expected.lower():
             raise UserError(
-                f"The SHA-256 of {path.name} is {digest}, but {expected.lower()} was expected; "
-                "nothing was installed."
+                f"The SHA-256 of {path.name} is {digest}, but {expected.lower()} was expected; nothing was "
+                "installed."
             )
         partial.replace(path)
     finally:
@@ -375,8 +374,8 @@ def _checked(tables: dict[str, list[Row]]) -> list[str]:
     notes = []
     if homeless:
         notes.append(
-            f"{homeless} task statements belong to no occupation of the list; "
-            "the model task_statements lists them."
+            f"{homeless} task statements belong to no occupation of the list; the model task_statements "
+            "lists them."
         )
     if empty:
         notes.append(f"{empty} task statements have no text; the model task_statements lists them.")

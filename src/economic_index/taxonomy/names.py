@@ -35,14 +35,13 @@ def _words(text: str) -> frozenset[str]:
 _PREPOSITIONS = _words(
     "about above across against along among around as at before behind below beneath beside between "
     "beyond by concerning despite down during for from in inside into near of off on onto out outside "
-    "over per regarding through throughout to toward towards under until up upon via with within "
-    "without"
+    "over per regarding through throughout to toward towards under until up upon via with within without"
 )
 _BORDERS = _words(
     "accordance according after although because based before but despite during either ensuring even "
     "given how if including involving making not once prior related relating so such than that then "
-    "thereby through unless until upon using utilizing via what when whenever where whether which "
-    "while who whom whose why without"
+    "thereby through unless until upon using utilizing via what when whenever where whether which while "
+    "who whom whose why without"
 ) | frozenset([";", ":", "(", ")", "--", "-", "e.g.", "i.e.", "etc.", "etc"])
 _JOINERS = frozenset(["and", "or", "and/or", "&"])
 _DETERMINERS = _words("a an the all any each every other some various appropriate necessary required")
@@ -58,10 +57,9 @@ _NOT_AT_END = (
 _ADJECTIVE = re.compile(r"(?:al|ic|ive|ous|ary|able|ible|ful|less|ed|ish|ular|ly)$")
 _NOUNS_LIKE_ADJECTIVES = _words(
     "animal animals approval capital chemical clinic disposal fabric feed hospital journal manual "
-    "material mechanic metal mineral need music panel proposal rehearsal removal "
-    "rental signal speed seed terminal traffic trial withdrawal appraisal arrival survival portal "
-    "logic topic public critic vehicle table cable assembly supply family library "
-    "salary summary diary dictionary"
+    "material mechanic metal mineral need music panel proposal rehearsal removal rental signal speed seed "
+    "terminal traffic trial withdrawal appraisal arrival survival portal logic topic public critic "
+    "vehicle table cable assembly supply family library salary summary diary dictionary"
 )
 #: "Provide clients with advice", "ask patients about pain": these verbs need what follows the preposition.
 _WITH_TWO_OBJECTS = _words(

@@ -173,16 +173,16 @@ def read_rows(found: Found, wanted: OfficialFile) -> list[Row]:
         known = [place[_header(name)] for name in names if _header(name) in place]
         if not known and column not in wanted.optional:
             raise UserError(
-                f"{found.name} lacks the column '{names[0]}'; "
-                f"is it the official file '{wanted.title}', unchanged?"
+                f"{found.name} lacks the column '{names[0]}'; is it the official file '{wanted.title}', "
+                "unchanged?"
             )
         position[column] = known[0] if known else None
     result = []
     for number, row in rows:
         if len(row) < len(header):
             raise UserError(
-                f"Line {number} of {found.name} has {len(row)} of {len(header)} fields; "
-                "download the file again."
+                f"Line {number} of {found.name} has {len(row)} of {len(header)} fields; download the file "
+                "again."
             )
         result.append({column: "" if i is None else _value(row[i]) for column, i in position.items()})
     if not result:
@@ -211,8 +211,8 @@ def read_oews(found: Found) -> list[Row]:
         for column in ("tot_emp", "a_mean", "a_median", "h_median"):
             if row[column] not in OEWS_MARKS and not _NUMBER.fullmatch(row[column]):
                 raise UserError(
-                    f"{found.name} holds something else than a number in the column {column.upper()} "
-                    f"of {row['occ_code']}; download the file again."
+                    f"{found.name} holds something else than a number in the column {column.upper()} of "
+                    f"{row['occ_code']}; download the file again."
                 )
     return narrowed
 

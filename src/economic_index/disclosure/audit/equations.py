@@ -129,8 +129,9 @@ def _share(
     where: str = "true",
     interval: bool = True,
 ) -> list[Equation]:
-    """A share and its Wilson interval from released counts (attack A4); null where ``where`` does not "
-    "hold."""
+    """A share and its Wilson interval from released counts (attack A4); null where ``where`` does not
+    hold.
+    """
     p, n, z2 = "(part / base)", "base", "3.841458820694124"
     centre = f"({p} + {z2} / 2 / {n})"
     spread = f"(1.959963984540054 * sqrt(greatest(0.0, {p} * (1 - {p}) / {n} + {z2} / 4 / ({n} * {n}))))"

@@ -44,14 +44,16 @@ class Finding:
 
 
 def findings_table(findings: Iterable[Finding]) -> pa.Table:
-    """Findings as an Arrow table with ``FINDINGS_SCHEMA``, sorted, so that the same release gives the "
-    "same table."""
+    """Findings as an Arrow table with ``FINDINGS_SCHEMA``, sorted, so that the same release gives the
+    same table.
+    """
     return pa.Table.from_pylist([asdict(finding) for finding in sorted(findings)], schema=FINDINGS_SCHEMA)
 
 
 class Collector:
-    """Collects findings and keeps at most ``limit`` cells of each (check, family); the rest become one "
-    "count."""
+    """Collects findings and keeps at most ``limit`` cells of each (check, family); the rest become one
+    count.
+    """
 
     def __init__(self, limit: int = 20) -> None:
         self.limit = limit

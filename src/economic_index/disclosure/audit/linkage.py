@@ -78,8 +78,9 @@ class Linked:
     _groups: int = 0
 
     def rounded(self, value: float, n_blocks: int = 1) -> tuple[float, float]:
-        """Interval of a true count behind a sum of ``n_blocks`` rounded blocks, each at least at the "
-        "floor."""
+        """Interval of a true count behind a sum of ``n_blocks`` rounded blocks, each at least at the
+        floor.
+        """
         slack = (self.base - 1) * n_blocks
         return max(float(FLOOR_CONVERSATIONS), value - slack), value + slack
 
@@ -220,15 +221,15 @@ def _check_cube(
 def _rounding_base(connection: duckdb.DuckDBPyConnection) -> int:
     row = connection.execute(
         "select max(cast(p.rounding_base as integer)) from ref_privacy_policies as p inner join "
-        "release_manifest as m "
-        "on m.item = 'privacy_policy' and m.value = p.policy"
+        "release_manifest as m on m.item = 'privacy_policy' and m.value = p.policy"
     ).fetchone()
     return int(row[0]) if row and row[0] else 5
 
 
 def _spine(connection: duckdb.DuckDBPyConnection, linked: Linked) -> list[Block]:
-    """Blocks of the spine; hidden ones with an unknown for each pattern they may hold and one for no "
-    "answer."""
+    """Blocks of the spine; hidden ones with an unknown for each pattern they may hold and one for no
+    answer.
+    """
     patterns = [
         str(p)
         for (p,) in connection.execute("select pattern from ref_collaboration_patterns order by 1").fetchall()
@@ -240,8 +241,8 @@ def _spine(connection: duckdb.DuckDBPyConnection, linked: Linked) -> list[Block]
     )
     shown = connection.execute(
         "select task_id, collaboration_pattern, n_conversations, n_accounts_at_least from "
-        "task_collaboration_usage "
-        "where pattern_level = 'pattern' and n_conversations is not null order by 1, 2"
+        "task_collaboration_usage where pattern_level = 'pattern' and n_conversations is not null order "
+        "by 1, 2"
     ).fetchall()
     blocks = []
     published: dict[int, set[str]] = {}
@@ -540,8 +541,8 @@ def _models(connection: duckdb.DuckDBPyConnection, linked: Linked, blocks: list[
     """Models by node of the lowest level shown, and the rest of each model."""
     nodes = connection.execute(
         "select node_id, n_tasks_published, n_conversations from task_hierarchy_usage where node_id <> "
-        "'unattributed' "
-        "and level = (select max(level) from task_hierarchy_usage) and n_conversations is not null order by 1"
+        "'unattributed' and level = (select max(level) from task_hierarchy_usage) and n_conversations is "
+        "not null order by 1"
     ).fetchall()
     shown = {
         (str(node), str(model)): float(n)
@@ -670,12 +671,11 @@ def _task_candidates(connection: duckdb.DuckDBPyConnection, found: Collector) ->
         n_empty += not homes
     released = dict(
         connection.execute(
-            f"select 'occupation|' || onet_soc_code, n_conversations_residual from occupation_usage "
-            f"where n_conversations_residual is not null union all select 'soc|' || unit, n from "
-            f"({_SOC_RESIDUALS}) where n > 0 "
-            "union all select 'global', n_conversations from occupation_category_usage where "
-            "soc_major_code = 'unattributed' "
-            "and n_conversations is not null"
+            "select 'occupation|' || onet_soc_code, n_conversations_residual from occupation_usage where "
+            "n_conversations_residual is not null union all select 'soc|' || unit, n from "
+            f"({_SOC_RESIDUALS}) where n > 0 union all select 'global', n_conversations from "
+            "occupation_category_usage where soc_major_code = 'unattributed' and n_conversations is not "
+            "null"
         ).fetchall()
     )
     n_exact = n_present = 0
@@ -775,8 +775,9 @@ def _judge(linked: Linked, bounds: Bounds, found: Collector) -> dict[str, Any]:
 def _worst(
     linked: Linked, bounds: Bounds, solver: Solver
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The 20 cells known best, with two complete worlds each: one with the smallest, one with the largest "
-    "value."""
+    """The 20 cells known best, with two complete worlds each: one with the smallest, one with the largest
+    value.
+    """
     spread = bounds.high - bounds.low
     order = [
         int(i)

@@ -63,8 +63,7 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
                 )
             connection.execute(
                 f"create or replace table ref_{name} as select * from read_csv(?, header = true, delim = "
-                f"',', all_varchar = true, "
-                "quote = '\"', escape = '\"', nullstr = '')",
+                "',', all_varchar = true, quote = '\"', escape = '\"', nullstr = '')",
                 [str(path)],
             )
     _load_hierarchies(connection, folders.hierarchies)
@@ -111,15 +110,13 @@ def _load_hierarchies(connection: duckdb.DuckDBPyConnection, folder: Path | None
     if files:
         connection.execute(
             "create or replace table ref_nodes as select distinct level, node_id, parent_node_id, name, "
-            "task_id "
-            "from read_parquet(?)",
+            "task_id from read_parquet(?)",
             [files],
         )
     else:
         connection.execute(
             "create or replace table ref_nodes (level integer, node_id varchar, parent_node_id varchar, "
-            "name varchar, "
-            "task_id bigint)"
+            "name varchar, task_id bigint)"
         )
 
 

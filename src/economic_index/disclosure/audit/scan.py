@@ -111,15 +111,14 @@ def _texts(path: Path) -> Iterator[bytes]:
             quoted = str(path).replace("'", "''")
             connection.execute(f"attach '{quoted}' as scanned (read_only)")
             names = connection.execute(
-                "select schema_name, table_name from duckdb_tables() where database_name = 'scanned' union "
-                "all "
-                "select schema_name, view_name from duckdb_views() where database_name = 'scanned' and not "
-                "internal"
+                "select schema_name, table_name from duckdb_tables() where database_name = 'scanned' "
+                "union all select schema_name, view_name from duckdb_views() where database_name = "
+                "'scanned' and not internal"
             ).fetchall()
             comments = connection.execute(
                 "select comment from duckdb_tables() where database_name = 'scanned' and comment is not "
-                "null union all "
-                "select comment from duckdb_columns() where database_name = 'scanned' and comment is not null"
+                "null union all select comment from duckdb_columns() where database_name = 'scanned' and "
+                "comment is not null"
             ).fetchall()
             yield "\n".join(str(comment) for (comment,) in comments).encode()
             for schema, name in names:

@@ -183,8 +183,9 @@ def vocabularies(reference: duckdb.DuckDBPyConnection) -> dict[str, frozenset[st
 
 
 def check_structure(release: Release, found: Collector) -> None:
-    """Only known tables and columns of plain types, complete unique keys, one release id, no other "
-    "objects."""
+    """Only known tables and columns of plain types, complete unique keys, one release id, no other
+    objects.
+    """
     for kind, name in release.strangers:
         found.add(
             "structure",
@@ -265,14 +266,16 @@ def _check_key(name: str, mart: Mart, table: pa.Table, found: Collector) -> None
 
 
 def cell_name(row: dict[str, Any], mart: Mart) -> str:
-    """Key of a row as text; keys that are no closed vocabulary are never shown for text columns out of "
-    "vocabulary."""
+    """Key of a row as text; keys that are no closed vocabulary are never shown for text columns out of
+    vocabulary.
+    """
     return "|".join(str(row[column]) for column in mart.key)
 
 
 def check_floors(release: Release, found: Collector) -> None:
-    """Published: every count there, at least 15 conversations and 5 accounts. Not published: no value at "
-    "all."""
+    """Published: every count there, at least 15 conversations and 5 accounts. Not published: no value at
+    all.
+    """
     for name, table in release.tables.items():
         mart = MARTS.get(name)
         if mart is None or not (set(mart.values) | set(mart.texts) | set(mart.key)) <= set(
