@@ -83,6 +83,7 @@ def mass_of(database: Path) -> list[Mass]:
         quoted = str(database).replace("'", "''")
         connection.execute(f"attach '{quoted}' as private_side (read_only)")
         connection.execute("use private_side")
+        connection.execute("set enable_progress_bar = false")
         for table, (cells, shown) in _FAMILIES.items():
             try:
                 found = connection.execute(_MASS.format(cells=cells, shown=shown)).fetchone() or (0,) * 6

@@ -157,6 +157,8 @@ _LETTERS = str.maketrans("0123456789", "ghijklmnop")
 def plant_canaries(database: Path, tokens: Path) -> None:
     """Write the tokens of a file over ids, accounts, organisations, models, products and places of some conversations."""
     with duckdb.connect(str(database)) as connection:
+        # Its bar would be printed on standard output, between what a command says there.
+        connection.execute("set enable_progress_bar = false")
         for statement in CANARIES_SQL.split(";\n"):
             if statement.strip():
                 connection.execute(statement, [str(tokens)] if "?" in statement else None)
@@ -165,10 +167,14 @@ def plant_canaries(database: Path, tokens: Path) -> None:
 def write_stand_ins(database: Path) -> None:
     """Write ``STAND_INS_SQL``: with the facts, everything that the wall and the marts read but the reference models."""
     with duckdb.connect(str(database)) as connection:
+        # Its bar would be printed on standard output, between what a command says there.
+        connection.execute("set enable_progress_bar = false")
         connection.execute(STAND_INS_SQL)
 
 
 def write_facts(database: Path, n: int, seed: int = 7) -> None:
     """Write the three tables below the labels for ``n`` conversations; the reference tables must be there."""
     with duckdb.connect(str(database)) as connection:
+        # Its bar would be printed on standard output, between what a command says there.
+        connection.execute("set enable_progress_bar = false")
         connection.execute(FACTS_SQL.format(n=n, seed=seed))

@@ -112,6 +112,7 @@ def audit(
     figures: dict[str, Any] = {}
     connection = duckdb.connect(config={"threads": 2})
     try:
+        connection.execute("set enable_progress_bar = false")
         load_reference(connection, folders or ReferenceFolders.of_project())
         if "tables" in attacks:
             say("structure")

@@ -127,6 +127,7 @@ def naive_of_private(private: Path, folders: ReferenceFolders | None = None) -> 
         )
     connection = duckdb.connect(config={"threads": 2})
     try:
+        connection.execute("set enable_progress_bar = false")
         load_reference(connection, folders or ReferenceFolders.of_project())
         quoted = str(private).replace("'", "''")
         connection.execute(f"attach '{quoted}' as private_side (read_only)")

@@ -108,6 +108,7 @@ def _texts(path: Path) -> Iterator[bytes]:
     elif path.suffix == ".duckdb":
         connection = duckdb.connect(config={"threads": 1})
         try:
+            connection.execute("set enable_progress_bar = false")
             quoted = str(path).replace("'", "''")
             connection.execute(f"attach '{quoted}' as scanned (read_only)")
             names = connection.execute(
@@ -140,6 +141,7 @@ def private_values(private: Path) -> dict[bytes, str]:
     found: dict[bytes, str] = {}
     connection = duckdb.connect(config={"threads": 1})
     try:
+        connection.execute("set enable_progress_bar = false")
         quoted = str(private).replace("'", "''")
         connection.execute(f"attach '{quoted}' as private_side (read_only)")
         for table, column in PRIVATE_COLUMNS:
