@@ -1,5 +1,5 @@
 # make build : environment, install, then the whole job on the embedded default: import, dbt build, audit, publish, summary
-# make test  : environment, install, then lint, types and all tests
+# make test  : environment, install, then lint, types and tests (ECONOMIC_INDEX_PROOFS=all: the proofs at full size too)
 # make lint  : lint and types alone
 # make bench : the benchmarks, as tables
 #
@@ -23,7 +23,7 @@ lint: install-dev
 	$(BIN)/ruff check src tests benchmarks
 	$(BIN)/ruff format --check src tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/sqlfluff lint --processes 1 models tests/singular tests/macros
+	$(BIN)/sqlfluff lint --processes 2 models tests/singular tests/macros
 
 bench: install-dev
 	$(BIN)/python benchmarks/run.py

@@ -21,7 +21,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from economic_index.disclosure.audit.reference import ReferenceFolders
 from economic_index.disclosure.proof import COUNTS, build_synthetic, prove
 
 
@@ -47,15 +46,14 @@ def is_wall(result: dict[str, Any], nodes: dict[str, Any]) -> bool:
 
 def measure(n: int, folder: Path, n_slowest: int) -> str:
     """One row of the table."""
-    candidate, private, _ = build_synthetic(n, folder)
+    made = build_synthetic(n, folder)
     results = json.loads((folder / "target" / "run_results.json").read_text(encoding="utf-8"))["results"]
     nodes = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))["nodes"]
     done = [result for result in results if result["unique_id"] in nodes and result["timing"]]
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     for result in sorted(done, key=lambda r: -r["execution_time"])[:n_slowest]:
         print(f"  {result['execution_time']:6.1f} s  {nodes[result['unique_id']]['name']}")
-    project = ReferenceFolders.of_project()
-    proof = prove(candidate, private, ReferenceFolders(project.registry, project.taxonomy), is_partial=True)
+    proof = prove(made.candidate, made.private, made.folders, is_partial=True)
     row = [
         f"{n:,}",
         f"{seconds_of([result for result in done if is_wall(result, nodes)]):.1f}",

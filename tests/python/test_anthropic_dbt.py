@@ -201,7 +201,7 @@ def contacts(server: FakeServer) -> int:
     return server.stats.attempts + server.stats.batches_created
 
 
-@pytest.mark.parametrize("mode", ["direct", "batch"])
+@pytest.mark.parametrize("mode", ["direct", pytest.param("batch", marks=pytest.mark.proof)])
 def test_killed_and_resumed(world: World, undisturbed: Undisturbed, tmp_path: Path, mode: str) -> None:
     """kill -9 of dbt and all its children, again and again: the marts in the end are those of the calm run."""
     faults = {"overloaded": 0.02, "off_list": 0.02}
@@ -378,6 +378,7 @@ def started(build: Build, server: FakeServer, calls: int) -> subprocess.Popen[st
 
 
 @pytest.mark.data
+@pytest.mark.proof
 def test_real_conversations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A part of the public conversations: the marts are those of the answers that were told."""
     folder = data_folder() / "conversations"

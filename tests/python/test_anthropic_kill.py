@@ -99,7 +99,7 @@ def test_killed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
     killed_often(tmp_path, monkeypatch, mode, strategy, 220, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.proof
 @pytest.mark.parametrize(("mode", "strategy"), [("direct", "tree"), ("batch", "tree")])
 def test_killed_twenty_times(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, strategy: str

@@ -113,13 +113,13 @@ def test_canaries_are_distinct_and_always_the_same() -> None:
 
 @pytest.mark.slow
 def test_synthetic_conversations_carry_canaries_that_stay_inside(tmp_path: Path) -> None:
-    candidate, private, tokens = build_synthetic(3_000, tmp_path)
-    with duckdb.connect(str(private), read_only=True) as connection:
+    made = build_synthetic(3_000, tmp_path)
+    with duckdb.connect(str(made.private), read_only=True) as connection:
         row = connection.execute(
             "select count(distinct product), count(*) from facts.fct_conversations where product <> 'chat'"
         ).fetchone()
     assert row is not None and row[0] == 200 and row[1] >= 200
-    proof = prove(candidate, private, canaries=tokens, is_partial=True)
+    proof = prove(made.candidate, made.private, made.folders, canaries=made.canaries, is_partial=True)
     assert (proof.n_canaries, proof.n_canaries_found, proof.n_private_found) == (200, 0, 0)
     assert proof.n_private_values > 3_000 and proof.attacked["n_withheld"] > 500
     assert proof.n_strange_texts == 0

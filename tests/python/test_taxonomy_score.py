@@ -89,7 +89,7 @@ def test_a_folder_without_seeds_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.slow
+@pytest.mark.proof
 def test_hierarchy_of_a_part_of_29_1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = os.environ.get("ECONOMIC_INDEX_DATA")
     data = Path(given) if given else Path(__file__).parents[3] / "shared" / "data"

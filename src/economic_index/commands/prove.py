@@ -41,7 +41,6 @@ def register(app: typer.Typer) -> None:
         import pyarrow.parquet as pq
 
         from economic_index.commands.audit import steps
-        from economic_index.disclosure.audit.reference import ReferenceFolders
         from economic_index.disclosure.proof import build_synthetic, describe
         from economic_index.disclosure.proof import prove as attack
         from economic_index.errors import UserError
@@ -51,14 +50,18 @@ def register(app: typer.Typer) -> None:
             raise UserError("Give a release to attack or --synthetic, not both.")
         with tempfile.TemporaryDirectory(prefix="prove-") as folder, steps("prove") as on_step:
             if synthetic:
-                candidate, private, canaries = build_synthetic(synthetic, Path(folder), on_step=on_step)
-                project = ReferenceFolders.of_project()
-                folders = ReferenceFolders(project.registry, project.taxonomy)
+                made = build_synthetic(synthetic, Path(folder), on_step=on_step)
+                proof = attack(
+                    made.candidate,
+                    made.private,
+                    made.folders,
+                    canaries=made.canaries,
+                    is_partial=True,
+                    on_step=on_step,
+                )
             else:
-                candidate, private, folders = target or candidate_database(), private_database(), None
-            proof = attack(
-                candidate, private, folders, canaries=canaries, is_partial=bool(synthetic), on_step=on_step
-            )
+                candidate = target or candidate_database()
+                proof = attack(candidate, private_database(), canaries=canaries, on_step=on_step)
         if worlds is not None and proof.report.worlds is not None:
             pq.write_table(proof.report.worlds, worlds)
         typer.echo(json.dumps(proof.as_dict(), ensure_ascii=False) if as_json else describe(proof))

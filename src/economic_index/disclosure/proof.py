@@ -167,14 +167,28 @@ def _empty(name: str) -> pa.Table:
     return pa.table({column: pa.array([], kind) for column, kind in zip(columns, kinds, strict=True)})
 
 
-def build_synthetic(n: int, folder: Path, *, on_step: OnStep | None = None) -> tuple[Path, Path, Path]:
+@dataclass(frozen=True)
+class Synthetic:
+    """What ``build_synthetic`` made.
+
+    Attributes:
+        candidate: release database.
+        private: private database.
+        canaries: file of planted tokens.
+        folders: public seeds without a built hierarchy: a stand-in takes its place, which no vocabulary of nodes lists.
+    """
+
+    candidate: Path
+    private: Path
+    canaries: Path
+    folders: ReferenceFolders
+
+
+def build_synthetic(n: int, folder: Path, *, on_step: OnStep | None = None) -> Synthetic:
     """The wall and the marts over ``n`` synthetic conversations with planted canaries, in a warehouse of their own.
 
     The taxonomy is what ``ECONOMIC_INDEX_TAXONOMY`` names, the sample by default; the hierarchy of tasks stands in for the
     built one (SOC groups and occupations).
-
-    Returns:
-        candidate release, private database, file of canaries.
 
     Raises:
         UserError: dbt failed; the sentence names its log.
@@ -202,7 +216,10 @@ def build_synthetic(n: int, folder: Path, *, on_step: OnStep | None = None) -> t
     write_stand_ins(database)
     say("wall and marts")
     _dbt(environment, "run", WALL, (*UNNEEDED, *UNNEEDED_DOORS))
-    return warehouse / "release.duckdb", database, tokens
+    project = ReferenceFolders.of_project()
+    return Synthetic(
+        warehouse / "release.duckdb", database, tokens, ReferenceFolders(project.registry, project.taxonomy)
+    )
 
 
 def _dbt(

@@ -41,16 +41,26 @@ select
     md5('content' || i) as content_hash,
     (['model-a', 'model-b', 'model-c'])[1 + cast(floor(2.999 * pow(u(i, 'model'), 1.5)) as int)] as model,
     'chat' as product, 'en' as language,
-    countries.listed[cast(floor(pow(1 - u(i, 'country') * (1 - pow(len(countries.listed), -0.6)), -1 / 0.6)) as int)] as country_code,
-    cast(null as varchar) as region_code,
+    country_code,
+    case when u(i, 'named') < 0.7 then regions.listed[1 + cast(floor(pow(u(i, 'region'), 2) * len(regions.listed)) as int)]
+        end as region_code,
     u(i, 'thinking') < 0.3 as extended_thinking,
     false as safety_flagged, cast(null as bigint) as input_tokens, cast(null as bigint) as output_tokens,
     false as is_test_accounts,
     case when u(i, 'outcome') < 0.002 then 'quarantined' when u(i, 'outcome') < 0.01 then 'duplicate' else 'to_label' end as intake_outcome,
     case when u(i, 'outcome') < 0.002 then 'no_user_message' when u(i, 'outcome') < 0.01 then 'same_account_same_messages' end as intake_reason
-from range({n}) as t(i)
--- Countries follow a power law with exponent 1.6: of 1,000,000 conversations about half of all countries have 200.
-cross join (select list(country_code order by hash(country_code)) as listed from reference.countries) as countries;
+from (
+    -- Countries follow a power law with exponent 1.6: of 1,000,000 conversations about half of all countries have 200.
+    select
+        i,
+        listed[cast(floor(pow(1 - u(i, 'country') * (1 - pow(len(listed), -0.6)), -1 / 0.6)) as int)] as country_code
+    from range({n}) as t(i)
+    cross join (select list(country_code order by hash(country_code)) as listed from reference.countries)
+) as placed
+-- Seven in ten name a region, the first ones of a country most often.
+left join (
+    select country_code, list(region_code order by hash(region_code)) as listed from reference.regions group by country_code
+) as regions using (country_code);
 
 create or replace table facts.fct_conversations as
 with drawn as (
