@@ -151,7 +151,12 @@
             on
                 cells.parent = pass.parent
                 and cells.child is not distinct from pass.child
-        where not pass.is_own
+        where
+            not pass.is_own
+            {%- if k > 1 %}
+            -- What the last pass left alone is as safe as it was.
+            and cells.parent in (select unsafe.parent from unsafe_{{ k - 1 }} as unsafe)
+            {%- endif %}
         group by cells.parent, cells.account
 
     ),
@@ -162,7 +167,7 @@
 
     ),
 
-    unsafe_{{ k }} as (
+    unsafe_{{ k }} as materialized (
 
         select residual.parent
         from residual_{{ k }} as residual
@@ -197,19 +202,33 @@
     ),
     {% endfor %}
 
-    last_residual_accounts as (
+    last_accounts as materialized (
 
         select
             cells.parent,
             cells.account,
-            sum(cells.n) as n
+            cells.n,
+            pass.is_own
         from open_cells as cells
         inner join pass_{{ n_passes }} as pass
             on
                 cells.parent = pass.parent
                 and cells.child is not distinct from pass.child
-        where not pass.is_own
-        group by cells.parent, cells.account
+        {%- if n_passes > 0 %}
+        where cells.parent in (select unsafe.parent from unsafe_{{ n_passes }} as unsafe)
+        {%- endif %}
+
+    ),
+
+    last_residual_accounts as (
+
+        select
+            parent,
+            account,
+            sum(n) as n
+        from last_accounts
+        where not is_own
+        group by parent, account
 
     ),
 
@@ -222,11 +241,11 @@
     whole_accounts as (
 
         select
-            cells.parent,
-            cells.account,
-            sum(cells.n) as n
-        from open_cells as cells
-        group by cells.parent, cells.account
+            parent,
+            account,
+            sum(n) as n
+        from last_accounts
+        group by parent, account
 
     ),
 
@@ -236,6 +255,7 @@
 
     ),
 
+    -- One row for each parent that was still unsafe before the last pass; the residuals of all others are safe.
     verdicts as (
 
         select
@@ -255,9 +275,8 @@
             pass.parent,
             pass.child,
             case
-                when verdicts.parent is null then pass.child
-                when verdicts.is_residual_safe and pass.is_own then pass.child
-                when verdicts.is_residual_safe or verdicts.is_whole_safe then '*'
+                when coalesce(verdicts.is_residual_safe, true) and pass.is_own then pass.child
+                when coalesce(verdicts.is_residual_safe, true) or verdicts.is_whole_safe then '*'
             end as block
         from pass_{{ n_passes }} as pass
         left join verdicts

@@ -1,119 +1,155 @@
 -- Grain: one row per block of which a count may be released, over all families.
-with family_placed as (
+with places as materialized (
 
+    -- Blocks have numbers: every account's count is grouped by them, and text would cost twice as much.
     select
-        cells.family || '|' || cells.parent || '|' || closure.block as block,
-        cells.account,
-        cells.n,
-        cells.digest
-    from {{ ref('wall_family_cells') }} as cells
-    inner join {{ ref('wall_family_closure') }} as closure
-        on
-            cells.family = closure.family
-            and cells.parent = closure.parent
-            and cells.child is not distinct from closure.child
-    where closure.block is not null
+        *,
+        dense_rank() over (order by block) as block_number
+    from (
+        select
+            family,
+            parent,
+            child,
+            family || '|' || parent || '|' || block as block
+        from {{ ref('wall_family_closure') }}
+        where block is not null
+
+        union all
+
+        select
+            'rest' as family,
+            parent,
+            child,
+            'rest|' || parent || '|' || block as block
+        from {{ ref('wall_rest_closure') }}
+        where block is not null
+
+        union all
+
+        select
+            'last_rest' as family,
+            parent,
+            child,
+            'last_rest|' || parent || '|' || block as block
+        from {{ ref('wall_last_rest_closure') }}
+        where block is not null
+
+        union all
+
+        select
+            'geography_category' as family,
+            row_key as parent,
+            column_key as child,
+            'geography_category|' || row_key || '|' || case when is_own then column_key else '*' end as block
+        from {{ ref('wall_geography_category_closure') }}
+
+        union all
+
+        select
+            'geography_pattern' as family,
+            row_key as parent,
+            column_key as child,
+            'geography_pattern|' || row_key || '|' || case when is_own then column_key else '*' end as block
+        from {{ ref('wall_geography_pattern_closure') }}
+
+        union all
+
+        select
+            'region' as family,
+            country_code as parent,
+            region_code as child,
+            'region|' || country_code || '|' || block as block
+        from {{ ref('wall_region_closure') }}
+        where block is not null
+    ) as closures
 
 ),
 
-family_blocks as (
-
-    {{ blocks_from_cells('family_placed', 'block') }}
-
-),
-
-rest_placed as (
+cells as (
 
     select
-        'rest|' || cells.parent || '|' || closure.block as block,
-        cells.account,
-        cells.n,
-        cells.digest
-    from {{ ref('wall_rest_cells') }} as cells
-    inner join {{ ref('wall_rest_closure') }} as closure
-        on
-            cells.parent = closure.parent
-            and cells.child is not distinct from closure.child
-    where closure.block is not null
+        family,
+        parent,
+        child,
+        account,
+        n,
+        digest
+    from {{ ref('wall_family_cells') }}
 
     union all
 
     select
-        'last_rest|' || cells.parent || '|' || closure.block as block,
-        cells.account,
-        cells.n,
-        cells.digest
-    from {{ ref('wall_last_rest_cells') }} as cells
-    inner join {{ ref('wall_last_rest_closure') }} as closure
-        on
-            cells.parent = closure.parent
-            and cells.child is not distinct from closure.child
-    where closure.block is not null
+        'rest' as family,
+        parent,
+        child,
+        account,
+        n,
+        digest
+    from {{ ref('wall_rest_cells') }}
 
-),
-
-rest_blocks as (
-
-    {{ blocks_from_cells('rest_placed', 'block') }}
-
-),
-
-geography_placed as (
+    union all
 
     select
-        'geography_' || cells.table_name || '|' || cells.row_key || '|'
-        || case when closure.is_own then cells.column_key else '*' end as block,
-        cells.account,
-        cells.n,
-        cells.digest
-    from {{ ref('wall_geography_cells') }} as cells
-    inner join (
-        select
-            'category' as table_name,
-            row_key,
-            column_key,
-            is_own
-        from {{ ref('wall_geography_category_closure') }}
-        union all
-        select
-            'pattern' as table_name,
-            row_key,
-            column_key,
-            is_own
-        from {{ ref('wall_geography_pattern_closure') }}
-    ) as closure
-        on
-            cells.table_name = closure.table_name
-            and cells.row_key = closure.row_key
-            and cells.column_key = closure.column_key
+        'last_rest' as family,
+        parent,
+        child,
+        account,
+        n,
+        digest
+    from {{ ref('wall_last_rest_cells') }}
 
-),
-
-geography_blocks as (
-
-    {{ blocks_from_cells('geography_placed', 'block') }}
-
-),
-
-region_placed as (
+    union all
 
     select
-        'region|' || cells.parent || '|' || closure.block as block,
-        cells.account,
-        cells.n,
-        cells.digest
-    from {{ ref('wall_region_cells') }} as cells
-    inner join {{ ref('wall_region_closure') }} as closure
-        on
-            cells.parent = closure.country_code
-            and coalesce(cells.child, 'other') = closure.region_code
-    where closure.block is not null
+        'geography_' || table_name as family,
+        row_key as parent,
+        column_key as child,
+        account,
+        n,
+        digest
+    from {{ ref('wall_geography_cells') }}
+
+    union all
+
+    select
+        'region' as family,
+        parent,
+        coalesce(child, 'other') as child,
+        account,
+        n,
+        digest
+    from {{ ref('wall_region_cells') }}
 
 ),
 
-region_blocks as (
+placed as (
 
-    {{ blocks_from_cells('region_placed', 'block') }}
+    select
+        places.block_number,
+        cells.account,
+        cells.n,
+        cells.digest
+    from cells
+    inner join places
+        on
+            cells.family = places.family
+            and cells.parent = places.parent
+            and cells.child is not distinct from places.child
+
+),
+
+closed_blocks as (
+
+    {{ blocks_from_cells('placed', 'block_number') }}
+
+),
+
+names as (
+
+    select distinct
+        block_number,
+        block
+    from places
 
 ),
 
@@ -138,50 +174,16 @@ unioned as (
     union all
 
     select
-        split_part(block, '|', 1) as family,
-        block as block_id,
-        n,
-        n_accounts,
-        n_largest,
-        n_two_largest,
-        record_digest
-    from family_blocks
-
-    union all
-
-    select
-        split_part(block, '|', 1) as family,
-        block as block_id,
-        n,
-        n_accounts,
-        n_largest,
-        n_two_largest,
-        record_digest
-    from rest_blocks
-
-    union all
-
-    select
-        split_part(block, '|', 1) as family,
-        block as block_id,
-        n,
-        n_accounts,
-        n_largest,
-        n_two_largest,
-        record_digest
-    from geography_blocks
-
-    union all
-
-    select
-        split_part(block, '|', 1) as family,
-        block as block_id,
-        n,
-        n_accounts,
-        n_largest,
-        n_two_largest,
-        record_digest
-    from region_blocks
+        split_part(names.block, '|', 1) as family,
+        names.block as block_id,
+        closed_blocks.n,
+        closed_blocks.n_accounts,
+        closed_blocks.n_largest,
+        closed_blocks.n_two_largest,
+        closed_blocks.record_digest
+    from closed_blocks
+    inner join names
+        on closed_blocks.block = names.block_number
 
     union all
 

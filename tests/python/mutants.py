@@ -248,7 +248,8 @@ CLOSING = (
     one(
         "pattern residual left open",
         SAFE,
-        "                when verdicts.is_residual_safe and pass.is_own then pass.child\n                when verdicts.is_residual_safe or verdicts.is_whole_safe then '*'\n",
+        "                when coalesce(verdicts.is_residual_safe, true) and pass.is_own then pass.child\n"
+        "                when coalesce(verdicts.is_residual_safe, true) or verdicts.is_whole_safe then '*'\n",
         "                when pass.is_own then pass.child\n                else '*'\n",
         SPINE,
         *RULE_TESTS,
@@ -944,14 +945,23 @@ PUBLICATION = (
     ),
 )
 
-# Ten seconds and more each: left out of `make test`, for which others of the same kind stand in.
+# Three seconds and more each: left out of `make test`, for which others of the same kind stand in; CI runs them.
 SLOW = frozenset(
     (
-        "columns of the two-way table not closed",
-        "hidden cells of a table may be proven",
-        "an extra text column in a mart and in its contract",
-        "failing rows stored in the release",
+        "a variable that lowers the floor",
+        "missing accounts counted one each, behind the unit test",
+        "residual of an occupation with two candidates",
+        "primary label added",
+        "tasks that were never used marked as such",
+        "a mart that reads facts by name",
         "a mart that reads a file",
+        "a mart that refs a private model",
+        "an extra text column in a mart and in its contract",
+        "a new mart that nobody told the auditor of",
+        "failing rows stored in the release",
+        "a mart that is a view",
+        "window republished",
+        "overlapping window",
         "published in spite of the byte scan",
     )
 )

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from dbt_project import REPO
@@ -88,6 +89,7 @@ class Undisturbed:
     marts: dict[str, bytes]
     answers: list[tuple[Any, ...]]
     questions: int
+    usage_calls: str
 
 
 @contextmanager
@@ -124,7 +126,16 @@ def undisturbed(world: World, tmp_path_factory: pytest.TempPathFactory) -> Undis
         said = build.must("build", "--select", "conversation_answers+")
         assert "PASS conservation_of_input" in said and "PASS conservation_of_classified" in said
         assert server.stats.calls == len(server.stats.paid) > 3 * CONVERSATIONS
-        return Undisturbed(marts_of(build), rows_of(build, ANSWERS), server.stats.calls)
+        return Undisturbed(marts_of(build), rows_of(build, ANSWERS), server.stats.calls, usage_calls(build))
+
+
+def usage_calls(build: Build) -> str:
+    """What the manifest says of the calls that the answers cost; retries and lost answers are not among them."""
+    path = str(build.warehouse / "release.duckdb")
+    with duckdb.connect(path, read_only=True) as link:
+        row = link.execute("select value from marts.release_manifest where item = 'usage_calls'").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def expectation(world: World, home: Path) -> Build:
@@ -236,6 +247,7 @@ def test_killed_and_resumed(world: World, undisturbed: Undisturbed, tmp_path: Pa
         assert twice <= (sum(in_flight) if mode == "direct" else 0)
         assert rows_of(build, ANSWERS) == undisturbed.answers
         assert differing(marts_of(build), undisturbed.marts) == []
+        assert usage_calls(build) == undisturbed.usage_calls != "0"
 
 
 # --- misled ---
