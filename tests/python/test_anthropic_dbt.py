@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ class World:
     oracle: Oracle
     told_answers: Path
 
-    @property
+    @cached_property
     def expected(self) -> dict[tuple[str, str], set[str | None]]:
         """Options by conversation and facet, as they must be."""
         found: dict[tuple[str, str], set[str | None]] = {}
