@@ -1,5 +1,5 @@
-"""Synthetic facts with heavy-tailed popularity of tasks and accounts, for tests of the wall and of the "
-"auditor."""
+"""Synthetic facts with heavy-tailed popularity of tasks and accounts, for tests of the wall and of the
+auditor."""
 
 from __future__ import annotations
 

@@ -62,8 +62,8 @@ def test_subtraction_is_exact() -> None:
 
 
 def test_a_child_shown_elsewhere_leaves_a_rest_to_one_block() -> None:
-    """Two blocks, three children; the rest of a child that only one block can hold is that cell "
-    "(structural zeros)."""
+    """Two blocks, three children; the rest of a child that only one block can hold is that cell
+    (structural zeros)."""
     system = System()
     cells = {(b, c): system.unknown(f"{b}{c}") for b, c in (("x", 1), ("x", 2), ("y", 2), ("y", 3))}
     system.row([cells["x", 1], cells["x", 2]], 57, 57)

@@ -1,9 +1,8 @@
 """The wall's own SQL on hundreds of small random worlds, each a task, against a plain reading of the rule.
 
 One dbt run holds all worlds. The reading here is written from docs/privacy.md, not from the SQL, and is then
-used to go
-through every world that agrees with what is shown (the swap proof, and attack A15: an attacker who knows the
-algorithm).
+used to go through every world that agrees with what is shown (the swap proof, and attack A15: an attacker
+who knows the algorithm).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Runs the project's own wall and marts on generated facts: a temporary dbt project with the real SQL and "
-"stub facts."""
+"""Runs the project's own wall and marts on generated facts: a temporary dbt project with the real SQL and
+stub facts."""
 
 from __future__ import annotations
 

@@ -10,8 +10,7 @@ asks for one, the summary.
 Guarantees:
 
 * an answer is on disk when ``put`` or ``put_many`` returns (WAL, ``synchronous = FULL``): ``kill -9`` loses
-only
-  what was in flight;
+  only what was in flight;
 * the first answer stored under a key stays: a second one is ignored, by whichever thread or process it comes;
 * opening reads a few pages, whatever the number of rows; no call holds more than what it was given in memory;
 * the file and SQLite's companions beside it (``-wal``, ``-shm``) have mode 0600.

@@ -6,11 +6,10 @@ Rows of a conversation:
 * every other facet of the registry that was asked, ``task`` among them (``option_id`` is the task id or
 ``none``);
 * a ``multi`` facet has a row per chosen option. Asked and nothing chosen is ONE row with status ``ok`` and a
-null
-  ``option_id``; not asked is no row at all;
+  null ``option_id``; not asked is no row at all;
 * ``task`` is one row always: the best task. With ``max_tasks`` above 1, further tasks of the conversation are rows
-of the
-  facet ``further_task``, best first: everything that counts a conversation once reads ``task`` alone;
+  of the facet ``further_task``, best first: everything that counts a conversation once reads ``task``
+  alone;
 * a ``number`` facet has the number as text in ``option_id``;
 * an answer that is none (``invalid``, ``refused``, ``failed``) is one row with a null ``option_id``, a null
   ``confidence`` and the reason.

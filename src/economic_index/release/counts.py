@@ -35,9 +35,8 @@ def recover_total(percentages: Sequence[float], largest: int = LARGEST_TOTAL) ->
 
     Each percentage printed in full is 100 * c / N in lowest terms; N is the least common multiple of the
     denominators. Of percentages cut to a few decimals every one is a whole count over a power of ten, so a
-    total
-    made of twos and fives alone says nothing. If all counts of a release share a divisor (rounded to base
-    5, say), the smallest total is that much too small: then the release must name it.
+    total made of twos and fives alone says nothing. If all counts of a release share a divisor (rounded to
+    base 5, say), the smallest total is that much too small: then the release must name it.
 
     Args:
         percentages: numbers in 0..100.

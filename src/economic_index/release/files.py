@@ -1,5 +1,5 @@
-"""Files of a release: canonical CSV, Parquet, a fresh DuckDB file, hashes. The same tables give the same "
-"CSV bytes."""
+"""Files of a release: canonical CSV, Parquet, a fresh DuckDB file, hashes. The same tables give the same
+CSV bytes."""
 
 from __future__ import annotations
 

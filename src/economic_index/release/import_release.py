@@ -1,8 +1,8 @@
 """A published release in the flat layout, read as already aggregated, already thresholded input.
 
 Two things are written: the taxonomy the release stands on, as seeds in the project's form, and a small
-folder of
-counts that stands in for the wall (macros/imported/door.sql). No share is computed here: the marts do that.
+folder of counts that stands in for the wall (macros/imported/door.sql). No share is computed here: the
+marts do that.
 """
 
 from __future__ import annotations
@@ -103,14 +103,12 @@ def import_release(source: Path, output: Path, seeds: Path, options: Options | N
         source: folder of the release.
         output: folder for the counts; what it holds of an earlier import is replaced.
         seeds: folder for the taxonomy, inside the dbt project: dbt writes the SQL it runs to the target
-        folder joined
-            with a seed's path, and for an absolute path that is the seed itself.
+            folder joined with a seed's path, and for an absolute path that is the seed itself.
         options: what the user says about the release.
 
     Raises:
         UserError: a file or column is missing, a value cannot be read, codes of two SOC vintages are
-        mixed, or whole
-            counts cannot be told from the percentages and no total was given.
+            mixed, or whole counts cannot be told from the percentages and no total was given.
     """
     options = options or Options()
     if not source.is_dir():

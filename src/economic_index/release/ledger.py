@@ -6,8 +6,7 @@ its hash.
 * a window is published once: windows of populations that can overlap do not overlap;
 * one publication per window and family (a family is a release table);
 * a correction names the release it corrects; what was withheld stays withheld, and a value may change only
-where the
-  private side has said that the conversations added and those removed are each a safe block.
+  where the private side has said that the conversations added and those removed are each a safe block.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""Differentially private releases: refuse, spend epsilon, draw, write. Never beside exact tables of the
-window.
+"""Differentially private releases: refuse, spend epsilon, draw, write. Never beside exact tables of the window.
 
 Layout: ``<releases>/dp-<id>/`` holds the files of a release, ``<releases>/dp_ledger/release_ledger.jsonl``
-    what was
-spent. The ledger is a chain of its own, made and checked by ``release.ledger``: a window may be released
+what was spent. The ledger is a chain of its own, made and checked by ``release.ledger``: a window may be released
 several times until its epsilon is spent, which the rules for exact releases forbid.
 """
 

@@ -1,8 +1,8 @@
 """Design effects: how much wider an interval is because conversations come in accounts.
 
 An account-clustered bootstrap over published tasks. A design effect says something about how the
-conversations of a
-unit are spread over accounts, so it leaves the private side only as one of five classes (DESIGN section 9).
+conversations of a unit are spread over accounts, so it leaves the private side only as one of five classes
+(DESIGN section 9).
 """
 
 from __future__ import annotations

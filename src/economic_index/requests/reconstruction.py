@@ -107,8 +107,8 @@ def assign(clusters: Ids, labelled: Labelled, allocation: Allocation, how: str) 
         labelled: the conversations.
         allocation: for the vectors of the tasks.
         how: ``nearest``, the task whose text is nearest to the cluster's mean, with no use of direct
-        labels; or
-            ``majority``, the task that most of its conversations were given directly, ties to the first.
+            labels; or ``majority``, the task that most of its conversations were given directly, ties to
+            the first.
     """
     tasks = np.zeros(len(clusters), dtype=np.int64)
     for number in np.unique(clusters):
@@ -178,8 +178,7 @@ def reconstruction_table(
     Args:
         conversations: conversation_id, messages (list of role and content); read in a stream.
         facts: conversation_id, account_key, task_id, outcome; at most 50,000 classified ones are taken, by
-        the
-            digest of their id.
+            the digest of their id.
         tasks: task_id, task.
         allocation: task_id, onet_soc_code, soc_major_code, n_holders.
         encode: texts to unit vectors; the cached MiniLM by default.

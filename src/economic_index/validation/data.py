@@ -41,8 +41,7 @@ def read_labelled(conversations: Path, labels: Sequence[Path]) -> Labelled:
 
     Raises:
         UserError: a file that cannot be read or parsed, a repeated id, an unusable label, a label file that
-        names a
-            conversation the other file does not have, or nothing labelled at all.
+            names a conversation the other file does not have, or nothing labelled at all.
     """
     known: dict[str, Conversation] = {}
     for number, row in enumerate(read_lines(conversations), 1):

@@ -7,8 +7,8 @@ Levels:
   annotator holds to be occupational; one that the engine screens out, or finds no task for, counts as wrong.
   ``soc_major_assigned``: the same over those that were given a task.
 * ``pattern``: asked of every labelled conversation, whatever the screen said. ``pattern_screened_in``: over
-those that
-  pass the engine's screen, which is what ends in the marts. Kappa is against the one label an annotator gave.
+  those that pass the engine's screen, which is what ends in the marts. Kappa is against the one label an
+  annotator gave.
 * ``skills``: sets of skills. ``work``, ``coursework``, ``personal``; ``top``, ``middle``, ``base``: where
 labelled.
 

@@ -1,10 +1,8 @@
 """Every equation of the release, worked out again from its leaves: attacks A1, A4 and A9.
 
 The leaves are task x pattern cells, residuals, rests, outcomes; everything else must be a function of them
-and of the
-public reference data. A roll-up that was counted from the facts, a share with digits of its own, a residual
-or a
-complement below the floor shows here.
+and of the public reference data. A roll-up that was counted from the facts, a share with digits of its own,
+a residual or a complement below the floor shows here.
 """
 
 from __future__ import annotations

@@ -19,9 +19,8 @@ def check_history(
     """Compare a release with every other one in ``into``; returns how many cells were compared.
 
     Two releases about windows that overlap can be subtracted: where neither corrects the other that is a
-    finding in
-    itself, and every cell that one shows and the other withholds, or that differs by less than a safe block,
-    is one more.
+    finding in itself, and every cell that one shows and the other withholds, or that differs by less than a
+    safe block, is one more.
     """
     try:
         window = window_of(release.manifest())

@@ -2,8 +2,7 @@
 withheld cell.
 
 The system has one unknown for every count that is hidden behind a residual, one for every published leaf
-(known within
-its rounding), and one row for every equation an outsider can write down:
+(known within its rounding), and one row for every equation an outsider can write down:
 
 * a hidden block is the sum of its patterns; a rest by pattern is the sum of that pattern over the hidden
 blocks;
@@ -122,9 +121,8 @@ def check_linkage(
 
     Returns:
         figures: per family the number of withheld cells, how many are exact, narrower than 10, proven
-        present or proven
-        empty, and the narrowest interval; size of the system; the worst cells (``worst``) and their worlds
-        (``worlds``).
+        present or proven empty, and the narrowest interval; size of the system; the worst cells (``worst``)
+        and their worlds (``worlds``).
     """
     say = on_step or (lambda _: None)
     say("joint system")

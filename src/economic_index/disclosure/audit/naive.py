@@ -4,8 +4,7 @@ the same data.
 Naive means what published systems do: every cell at or above the thresholds is shown exactly, every other
 one is left out,
 and totals are counted from all facts. This is the only part of the auditor that reads conversations; it
-never runs in a
-publication and writes nothing.
+never runs in a publication and writes nothing.
 """
 
 from __future__ import annotations
@@ -91,8 +90,7 @@ def naive_figures(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
 
     Args:
         connection: with ``facts`` (account, task_id, collaboration_pattern, soc_major_code, model) of
-        classified
-            conversations and ``ref_holders``.
+            classified conversations and ``ref_holders``.
 
     Returns:
         per family the numbers of ``NaiveFamily``. ``task`` counts groups: the withheld tasks of one

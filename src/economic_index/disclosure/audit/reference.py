@@ -47,9 +47,8 @@ def load_reference(connection: duckdb.DuckDBPyConnection, folders: ReferenceFold
     """Create the tables ``ref_*`` in ``connection``.
 
     ``ref_holders`` has one row per task and occupation, with the task id made as documented in
-    docs/taxonomy.md: the
-    lowest official id among the rows of known occupations whose lower-cased, space-normalised text is the
-    same.
+    docs/taxonomy.md: the lowest official id among the rows of known occupations whose lower-cased,
+    space-normalised text is the same.
 
     Raises:
         UserError: a seed file is missing.

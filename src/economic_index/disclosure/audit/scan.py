@@ -1,5 +1,5 @@
-"""Byte scan of release files (attack A13): canary tokens, and values of private columns when the private "
-"file is there."""
+"""Byte scan of release files (attack A13): canary tokens, and values of private columns when the private
+file is there."""
 
 from __future__ import annotations
 
@@ -49,8 +49,7 @@ def scan_files(target: Path, *, canaries: Path | None = None, private: Path | No
     """Look for what must not be in the files below ``target`` (a folder or one file).
 
     Looked at: the raw bytes of every file and its name, and, since both formats compress, every text value
-    of Parquet
-    and DuckDB files. A finding names the file and the kind of thing, never the thing.
+    of Parquet and DuckDB files. A finding names the file and the kind of thing, never the thing.
     """
     tokens = read_canaries(canaries) if canaries else []
     secrets = private_values(private) if private and private.is_file() else {}

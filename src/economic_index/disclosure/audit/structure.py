@@ -1,5 +1,5 @@
-"""Structure, floors and vocabularies: attacks A5, A8, A12 and everything that must not be in a release "
-"file."""
+"""Structure, floors and vocabularies: attacks A5, A8, A12 and everything that must not be in a release
+file."""
 
 from __future__ import annotations
 

@@ -2,10 +2,8 @@
 and A6).
 
 Released counts are rows with an interval (a rounded count is known within the rounding). Every solution is a
-world that
-agrees with everything released. Bounds of single unknowns come from HiGHS; most unknowns never need a run of
-their own,
-because every solution met on the way is a witness for all of them.
+world that agrees with everything released. Bounds of single unknowns come from HiGHS; most unknowns never
+need a run of their own, because every solution met on the way is a witness for all of them.
 """
 
 from __future__ import annotations
@@ -106,8 +104,8 @@ class Solver:
         self.n_solves = 0
 
     def minimise(self, targets: Iterable[int], weight: float | Sequence[float] = 1.0) -> Floats | None:
-        """A world with the smallest weighted sum of ``targets``; ``None`` when no world agrees with the "
-        "release."""
+        """A world with the smallest weighted sum of ``targets``; ``None`` when no world agrees with the
+        release."""
         cost = np.zeros(self.n)
         cost[np.fromiter(targets, dtype=np.int64)] = weight
         changed = np.flatnonzero(cost != self.cost).astype(np.int32)
@@ -121,8 +119,8 @@ class Solver:
         return np.array(self.highs.getSolution().col_value, dtype=float)
 
     def whole(self, target: int, sign: float, seconds: float = 10.0) -> Floats | None:
-        """A world of whole numbers with the smallest (``sign`` 1) or largest (-1) value of one unknown, "
-        "if found in time."""
+        """A world of whole numbers with the smallest (``sign`` 1) or largest (-1) value of one unknown,
+        if found in time."""
         kinds = np.full(self.n, highspy.HighsVarType.kInteger)
         self.highs.changeColsIntegrality(self.n, np.arange(self.n, dtype=np.int32), kinds)
         self.highs.setOptionValue("time_limit", self.highs.getRunTime() + seconds)
