@@ -72,6 +72,24 @@ def test_whole_numbers_are_near_enough_and_kept_apart() -> None:
         assert encode(TEXTS, precision="int8").tobytes() == near.tobytes()
 
 
+def test_a_machine_without_products_of_whole_numbers_gives_the_same_bytes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fast = encode(TEXTS, cache=False, precision="int8")
+    monkeypatch.setattr(embeddings, "_ENCODERS", {})
+    monkeypatch.setattr(embeddings, "_multiplies_exactly", lambda _: False)
+    assert encode(TEXTS, cache=False, precision="int8").tobytes() == fast.tobytes()
+
+
+def test_products_that_are_cut_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(torch, "_int_mm", lambda one, other: torch.full((32, 32), 32_767, dtype=torch.int32))
+    assert not embeddings._multiplies_exactly(torch)
+    monkeypatch.delattr(torch, "_int_mm")
+    assert not embeddings._multiplies_exactly(torch)
+
+
 def test_a_beginning_ends_between_words() -> None:
     assert embeddings.beginning("Write letters for the fair", 3) == "Write letters for"
     assert embeddings.beginning("Write letters", 3) == "Write letters"
