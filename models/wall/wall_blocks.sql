@@ -1,67 +1,71 @@
 -- Grain: one row per block of which a count may be released, over all families.
-with places as materialized (
+with closures as (
 
-    -- Blocks have numbers: every account's count is grouped by them, and text would cost twice as much.
     select
-        *,
-        dense_rank() over (order by block) as block_number
-    from (
-        select
-            family,
-            parent,
-            child,
-            family || '|' || parent || '|' || block as block
-        from {{ ref('wall_family_closure') }}
-        where block is not null
+        family,
+        parent,
+        child,
+        block
+    from {{ ref('wall_family_closure') }}
 
-        union all
+    union all
 
-        select
-            'rest' as family,
-            parent,
-            child,
-            'rest|' || parent || '|' || block as block
-        from {{ ref('wall_rest_closure') }}
-        where block is not null
+    select
+        'rest' as family,
+        parent,
+        child,
+        block
+    from {{ ref('wall_rest_closure') }}
 
-        union all
+    union all
 
-        select
-            'last_rest' as family,
-            parent,
-            child,
-            'last_rest|' || parent || '|' || block as block
-        from {{ ref('wall_last_rest_closure') }}
-        where block is not null
+    select
+        'last_rest' as family,
+        parent,
+        child,
+        block
+    from {{ ref('wall_last_rest_closure') }}
 
-        union all
+    union all
 
-        select
-            'geography_category' as family,
-            row_key as parent,
-            column_key as child,
-            'geography_category|' || row_key || '|' || case when is_own then column_key else '*' end as block
-        from {{ ref('wall_geography_category_closure') }}
+    select
+        'geography_category' as family,
+        row_key as parent,
+        column_key as child,
+        case when is_own then column_key else '*' end as block
+    from {{ ref('wall_geography_category_closure') }}
 
-        union all
+    union all
 
-        select
-            'geography_pattern' as family,
-            row_key as parent,
-            column_key as child,
-            'geography_pattern|' || row_key || '|' || case when is_own then column_key else '*' end as block
-        from {{ ref('wall_geography_pattern_closure') }}
+    select
+        'geography_pattern' as family,
+        row_key as parent,
+        column_key as child,
+        case when is_own then column_key else '*' end as block
+    from {{ ref('wall_geography_pattern_closure') }}
 
-        union all
+    union all
 
-        select
-            'region' as family,
-            country_code as parent,
-            region_code as child,
-            'region|' || country_code || '|' || block as block
-        from {{ ref('wall_region_closure') }}
-        where block is not null
-    ) as closures
+    select
+        'region' as family,
+        country_code as parent,
+        region_code as child,
+        block
+    from {{ ref('wall_region_closure') }}
+
+),
+
+-- Blocks have numbers: every account's count is grouped by them, and text would cost twice as much.
+places as materialized (
+
+    select
+        family,
+        parent,
+        child,
+        family || '|' || parent || '|' || block as block_id,
+        dense_rank() over (order by family, parent, block) as block_number
+    from closures
+    where block is not null
 
 ),
 
@@ -148,7 +152,7 @@ names as (
 
     select distinct
         block_number,
-        block
+        block_id
     from places
 
 ),
@@ -174,8 +178,8 @@ unioned as (
     union all
 
     select
-        split_part(names.block, '|', 1) as family,
-        names.block as block_id,
+        split_part(names.block_id, '|', 1) as family,
+        names.block_id,
         closed_blocks.n,
         closed_blocks.n_accounts,
         closed_blocks.n_largest,

@@ -5,7 +5,7 @@ decides (never to the longest of its batch), and a batch holds texts of one such
 1 to 96 and 1 or 2 threads give the same bytes. So a cached run and a fresh run agree, and it does not matter
 which other texts were encoded together with one. Another processor family may differ by about 1e-7.
 
-Precision ``int8`` is for search alone, where a third of the work matters more than the third digit: the products of the
+Precision ``int8`` is for search alone, where half of the work matters more than the third digit: the products of the
 layers are whole numbers, exact on every processor, with one scale a token, so that a text's neighbours change nothing.
 """
 

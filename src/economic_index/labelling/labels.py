@@ -4,7 +4,7 @@ Rows of a conversation:
 
 * ``occupational`` always; nothing more when the screen says no, or has no valid answer;
 * every other facet of the registry that was asked, ``task`` among them (``option_id`` is the task id or
-``none``);
+  ``none``);
 * a ``multi`` facet has a row per chosen option. Asked and nothing chosen is ONE row with status ``ok`` and a
   null ``option_id``; not asked is no row at all;
 * ``task`` is one row always: the best task. With ``max_tasks`` above 1, further tasks of the conversation are rows
